@@ -1,0 +1,1 @@
+"""ComponentResources by role; what is particular to a cloud is in the folder of that cloud."""

@@ -1,0 +1,63 @@
+"""The lowest layer: what a tenant or instance gets when neither it nor its plan says anything.
+
+`FLOORS` are not a layer: a value below a floor is refused, never raised in silence (R8.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from settings.models import InstanceOptions, TenantOptions
+from settings.types import Availability, EnvironmentName
+
+INSTANCE_DEFAULTS: Final = InstanceOptions(
+    tier="db-custom-2-7680",
+    edition="ENTERPRISE",
+    version="POSTGRES_17",
+    availability="ZONAL",
+    disk_gb=20,
+    disk_limit_gb=500,
+    pitr_days=7,
+    retained_backups=14,
+    backup_hour=1,
+    maintenance_day=7,
+    maintenance_hour=3,
+    max_connections=400,
+    generation=1,
+)
+
+TENANT_DEFAULTS: Final = TenantOptions(
+    kind="cloudsql",
+    placement="shared",
+    instance=InstanceOptions(),
+    connection_limit=10,
+    statement_timeout_seconds=30,
+    files="prefix",
+    ring="all",
+    targets={},
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floor:
+    """The least that an environment accepts (R3.1, R3.2, R3.5, R6.6, R8.2)."""
+
+    pitr_days: int
+    retained_backups: int
+    export_retention_days: int
+    lock: bool
+    availability: Availability
+
+
+FLOORS: Final[dict[EnvironmentName, Floor]] = {
+    "dev": Floor(pitr_days=7, retained_backups=7, export_retention_days=30, lock=False, availability="ZONAL"),
+    "staging": Floor(pitr_days=7, retained_backups=14, export_retention_days=30, lock=True, availability="ZONAL"),
+    "prod": Floor(pitr_days=30, retained_backups=30, export_retention_days=30, lock=True, availability="REGIONAL"),
+}
+
+AUDIT_RETENTION_DAYS: Final = 365  # R6.6
+AUDIT_RETENTION_DAYS_SOX: Final = 2555  # seven years, R6.6
+
+# Connections that PostgreSQL and Cloud SQL keep for themselves, the jobs and the platform's own workloads.
+RESERVED_CONNECTIONS: Final = 40

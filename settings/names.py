@@ -1,0 +1,82 @@
+"""Every cloud name that follows from configuration, in one place, so that limits and collisions can be checked.
+
+All of them are deterministic: after a crash a name finds its resource again, and an engineer can say it by heart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+def bucket(organization: str, environment: str, role: str) -> str:
+    """A bucket of the environment: globally unique through the organization, at most 63 characters."""
+    return f"{organization}-{environment}-{role}"
+
+
+def pool_instance(organization: str, environment: str, pool: str, generation: int) -> str:
+    """A shared SQL instance. The generation is part of the name: Cloud SQL reserves a deleted name for a week."""
+    return f"{organization}-{environment}-pool-{pool}-{generation}"
+
+
+def tenant_instance(organization: str, environment: str, tenant: str, generation: int) -> str:
+    """A dedicated SQL instance: at most 12 + 7 + 30 + 8 characters, within the 98 of `project:instance`."""
+    return f"{organization}-{environment}-t-{tenant}-{generation}"
+
+
+@dataclass(frozen=True)
+class TenantNames:
+    """The names derived from a tenant's id alone."""
+
+    tenant: str
+
+    @property
+    def _identifier(self) -> str:
+        # ids hold no underscore, so this mapping is one to one
+        return f"tn_{self.tenant.replace('-', '_')}"
+
+    @property
+    def database(self) -> str:
+        return self._identifier
+
+    @property
+    def owner_role(self) -> str:
+        return f"{self._identifier}_owner"
+
+    @property
+    def logins(self) -> tuple[str, str]:
+        return f"{self._identifier}_a", f"{self._identifier}_b"
+
+    def active_login(self, rotation: int) -> str:
+        """Odd rotations use the first login, even ones the second: the other keeps working until the next."""
+        return self.logins[(rotation - 1) % 2]
+
+    @property
+    def credential_secret(self) -> str:
+        return f"tenant-{self.tenant}-credential"
+
+    @property
+    def url_secret(self) -> str:
+        return f"tenant-{self.tenant}-database-url"
+
+    @property
+    def registry_object(self) -> str:
+        return f"tenants/{self.tenant}.json"
+
+    @property
+    def status_object(self) -> str:
+        return f"status/{self.tenant}.json"
+
+    @property
+    def final_export_object(self) -> str:
+        return f"final/{self.tenant}.json"
+
+    def all(self) -> tuple[str, ...]:
+        """Everything that must be unique across tenants (checked in `resolve`)."""
+        return (
+            self.database,
+            self.owner_role,
+            *self.logins,
+            self.credential_secret,
+            self.url_secret,
+            self.registry_object,
+        )
