@@ -1,0 +1,1 @@
+"""What every rule stands on: tri-state reading, expectations, declarations, exemptions and the bridge to CrossGuard."""

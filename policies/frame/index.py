@@ -1,0 +1,62 @@
+"""The stack as its cross-resource rules see it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from policies.frame.resources import Resource
+from policies.frame.rules import matcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pulumi_policy import PolicyResource
+
+STACK = "pulumi:pulumi:Stack"
+
+
+class Index:
+    """Resources by type, with the edges between them. Properties are thawed only for the types that a rule asks for."""
+
+    def __init__(self, sources: Iterable[PolicyResource]) -> None:
+        self._sources: dict[str, list[PolicyResource]] = defaultdict(list)
+        self._by_urn: dict[str, PolicyResource] = {}
+        self._thawed: dict[str, Resource] = {}
+        for source in sources:
+            self._sources[source.resource_type].append(source)
+            self._by_urn[source.urn] = source
+
+    @property
+    def tokens(self) -> frozenset[str]:
+        return frozenset(self._sources)
+
+    @property
+    def root_urn(self) -> str | None:
+        """The stack's own URN, which stands for the stack as a whole in reports and exemptions."""
+        return self._sources[STACK][0].urn if self._sources.get(STACK) else None
+
+    def of(self, *tokens: str) -> list[Resource]:
+        return [self._thaw(source) for token in tokens for source in self._sources.get(token, ())]
+
+    def matching(self, patterns: Iterable[str]) -> list[Resource]:
+        """Resources whose type token matches one of the patterns, in which `*` stands for any run of characters."""
+        pattern = matcher(patterns)
+        return self.of(*(token for token in self._sources if pattern.match(token)))
+
+    def sources_of(self, resource: Resource, prop: str) -> list[Resource]:
+        """The resources whose outputs a top-level property was built from."""
+        edges = self._by_urn[resource.urn].property_dependencies.get(prop, [])
+        return [self._thaw(edge) for edge in edges]
+
+    def ancestors(self, resource: Resource) -> Iterator[str]:
+        """The URNs of a resource's parents, nearest first."""
+        node = self._by_urn[resource.urn].parent
+        while node is not None:
+            yield node.urn
+            node = node.parent
+
+    def _thaw(self, source: PolicyResource) -> Resource:
+        if source.urn not in self._thawed:
+            self._thawed[source.urn] = Resource.of(source)
+        return self._thawed[source.urn]

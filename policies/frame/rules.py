@@ -1,0 +1,156 @@
+"""What a rule declares about itself, and the settings that a stack's policy config may give it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from fnmatch import translate
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pulumi_policy import PolicyConfigSchema, Severity
+
+if TYPE_CHECKING:
+    from policies.frame.index import Index
+    from policies.frame.resources import Resource
+
+__all__ = ["Config", "ConfigError", "Family", "Finding", "ResourceRule", "Rule", "Setting", "Severity", "StackRule"]
+
+
+class Family(Enum):
+    """The groups in which rules are kept and reported."""
+
+    ENCRYPTION = "encryption"
+    RETENTION = "retention"
+    EXPOSURE = "exposure"
+    IDENTITY = "identity"
+    AUDIT = "audit"
+    COMPLETENESS = "completeness"
+    EXEMPTIONS = "exemptions"
+
+
+class ConfigError(Exception):
+    """A policy config holds a value that the rule cannot use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One value that a stack's policy config may set for a rule.
+
+    The default is the strictest value in use (prod's), so that a missing config never loosens a rule. `minimum` is the
+    lowest number that any stack may set.
+    """
+
+    name: str
+    default: int | bool | tuple[str, ...]
+    description: str
+    minimum: int = 1
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema, which the engine checks a policy config against before it runs anything."""
+        if isinstance(self.default, bool):
+            return {"type": "boolean", "default": self.default, "description": self.description}
+        if isinstance(self.default, int):
+            return {
+                "type": "integer",
+                "minimum": self.minimum,
+                "default": self.default,
+                "description": self.description,
+            }
+        return {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": list(self.default),
+            "description": self.description,
+        }
+
+
+@dataclass(frozen=True)
+class Config:
+    """A rule's settings: what the policy config says, else the defaults."""
+
+    settings: tuple[Setting, ...]
+    given: Mapping[str, Any]
+
+    def _value(self, name: str) -> Any:  # noqa: ANN401
+        (setting,) = (setting for setting in self.settings if setting.name == name)
+        return self.given.get(name, setting.default)
+
+    def number(self, name: str) -> int:
+        value = self._value(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+            raise ConfigError(f"policy config {name} must be a whole number")
+        return int(value)
+
+    def flag(self, name: str) -> bool:
+        value = self._value(name)
+        if not isinstance(value, bool):
+            raise ConfigError(f"policy config {name} must be true or false")
+        return value
+
+    def words(self, name: str) -> frozenset[str]:
+        value = self._value(name)
+        if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
+            raise ConfigError(f"policy config {name} must be a list of strings")
+        return frozenset(value)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One violation: a sentence, and the resource it is about (None: the stack as a whole)."""
+
+    message: str
+    urn: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What both kinds of rule declare. `refuses` is the description shown above every violation."""
+
+    name: str
+    family: Family
+    refuses: str
+    severity: Severity
+    remediation: str
+    requirements: tuple[str, ...]
+    settings: tuple[Setting, ...] = ()
+
+    @property
+    def url(self) -> str:
+        return f"docs/policies.md#{self.name}"
+
+    @property
+    def schema(self) -> PolicyConfigSchema | None:
+        if not self.settings:
+            return None
+        return PolicyConfigSchema({setting.name: setting.schema for setting in self.settings})
+
+
+def matcher(tokens: Iterable[str]) -> re.Pattern[str]:
+    """A pattern for type tokens in which `*` stands for any run of characters."""
+    return re.compile("|".join(translate(token) for token in tokens))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceRule(Rule):
+    """A rule that one resource is enough to judge. `tokens` are type tokens; `*` matches any run of characters."""
+
+    tokens: tuple[str, ...]
+    check: Callable[[Resource, Config], Iterable[str]] = field(compare=False)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return matcher(self.tokens)
+
+    def applies(self, token: str) -> bool:
+        return self._pattern.match(token) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackRule(Rule):
+    """A rule that needs to see several resources at once."""
+
+    check: Callable[[Index, Config], Iterable[Finding]] = field(compare=False)
