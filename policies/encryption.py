@@ -136,7 +136,7 @@ RULES = (
         severity=Severity.HIGH,
         remediation='Set rotation_period to at most 90 days, for example "7776000s", as a literal.',
         requirements=("R8.1",),
-        settings=(Setting(name="maxDays", default=90, description="Longest rotation period, in days."),),
+        settings=(Setting(name="maxDays", default=90, maximum=90, description="Longest rotation period, in days."),),
         tokens=(CRYPTO_KEY,),
         check=_key_rotation,
     ),

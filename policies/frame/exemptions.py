@@ -28,7 +28,7 @@ class Exemption(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rule: Text
-    resource: Annotated[str, StringConstraints(pattern=r"^urn:pulumi:[^*?\[]+::.+::[^*?\[]")]
+    resource: Annotated[str, StringConstraints(pattern=r"^urn:pulumi:[^*?\[:]+::.+::[^*?\[:][^:]*$")]
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=15)]
     owner: Text
     expires: dt.date

@@ -39,14 +39,15 @@ class ConfigError(Exception):
 class Setting:
     """One value that a stack's policy config may set for a rule.
 
-    The default is the strictest value in use (prod's), so that a missing config never loosens a rule. `minimum` is the
-    lowest number that any stack may set.
+    The default is the strictest value in use (prod's), so that a missing config never loosens a rule. `minimum` and
+    `maximum` bound the numbers that any stack may set.
     """
 
     name: str
     default: int | bool | tuple[str, ...]
     description: str
     minimum: int = 1
+    maximum: int | None = None
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -54,12 +55,8 @@ class Setting:
         if isinstance(self.default, bool):
             return {"type": "boolean", "default": self.default, "description": self.description}
         if isinstance(self.default, int):
-            return {
-                "type": "integer",
-                "minimum": self.minimum,
-                "default": self.default,
-                "description": self.description,
-            }
+            bounds = {"minimum": self.minimum} | ({} if self.maximum is None else {"maximum": self.maximum})
+            return {"type": "integer", **bounds, "default": self.default, "description": self.description}
         return {
             "type": "array",
             "items": {"type": "string"},
@@ -75,14 +72,22 @@ class Config:
     settings: tuple[Setting, ...]
     given: Mapping[str, Any]
 
-    def _value(self, name: str) -> Any:  # noqa: ANN401
+    def _setting(self, name: str) -> Setting:
         (setting,) = (setting for setting in self.settings if setting.name == name)
-        return self.given.get(name, setting.default)
+        return setting
+
+    def _value(self, name: str) -> Any:  # noqa: ANN401
+        return self.given.get(name, self._setting(name).default)
 
     def number(self, name: str) -> int:
         value = self._value(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
             raise ConfigError(f"policy config {name} must be a whole number")
+        # The engine checks a config against the schema; a number out of bounds must not pass without one either.
+        setting = self._setting(name)
+        if value < setting.minimum or (setting.maximum is not None and value > setting.maximum):
+            most = "" if setting.maximum is None else f" and at most {setting.maximum}"
+            raise ConfigError(f"policy config {name} must be at least {setting.minimum}{most}")
         return int(value)
 
     def flag(self, name: str) -> bool:
