@@ -41,9 +41,13 @@ def permission(report: Report, place: Place, value: str) -> None:
         report.problems.append(Problem(place.exact, value, "not of the form service.resource.verb"))
 
 
-def query(report: Report, place: Place, _value: str) -> None:
-    """Query languages of their own have no schema."""
-    report.unchecked.append(Unchecked(place.pattern, "a query language: no schema"))
+def listed(reason: str) -> Judge:
+    """A judge that only says why the value cannot be judged."""
+
+    def judge(report: Report, place: Place, _value: object) -> None:
+        report.unchecked.append(Unchecked(place.pattern, reason))
+
+    return judge
 
 
 def principal(report: Report, place: Place, value: str) -> None:
@@ -107,6 +111,8 @@ def monitoring_filter(own_metrics: frozenset[str] | None) -> Judge:
     def judge(report: Report, place: Place, value: object) -> None:
         if not isinstance(value, str):
             return
+        if place.leaf.lower().endswith("filter"):
+            report.unchecked.append(Unchecked(place.pattern, "a filter: only the types that it names are looked up"))
         for metric in _METRIC_TYPE.findall(value):
             own = metric.removeprefix(_OWN_METRIC) if metric.startswith(_OWN_METRIC) else None
             if own is not None and own_metrics is not None:
@@ -122,15 +128,28 @@ def monitoring_filter(own_metrics: frozenset[str] | None) -> Judge:
     return judge
 
 
+_QUERY = "text in a query language: no schema"
+_ALERT = "gcp:monitoring/alertPolicy:AlertPolicy"
+_SINK = "gcp:logging/projectSink:ProjectSink"
+
 # By input path: on every type, and on one type where the name alone would say too little.
-ANYWHERE: dict[str, Judge] = {"role": role, "member": principal, "members[]": principal}
+ANYWHERE: dict[str, Judge] = {
+    "role": role,
+    "member": principal,
+    "members[]": principal,
+    "condition.expression": listed("an expression in CEL: no schema"),
+}
 TYPED: dict[tuple[str, str], Judge] = {
-    ("gcp:projects/iAMCustomRole:IAMCustomRole", "permissions[]"): permission,
-    ("gcp:monitoring/alertPolicy:AlertPolicy", "conditions[].conditionMonitoringQueryLanguage.query"): query,
-    ("gcp:monitoring/alertPolicy:AlertPolicy", "conditions[].conditionPrometheusQueryLanguage.query"): query,
+    ("gcp:cloudscheduler/job:Job", "schedule"): listed("a cron line: the API's schema has it as any text"),
+    ("gcp:logging/metric:Metric", "filter"): listed(_QUERY),
     ("gcp:projects/iAMAuditConfig:IAMAuditConfig", "service"): service,
+    ("gcp:projects/iAMCustomRole:IAMCustomRole", "permissions[]"): permission,
     ("gcp:projects/service:Service", "service"): service,
     ("gcp:projects/serviceIdentity:ServiceIdentity", "service"): service,
-    ("gcp:logging/projectSink:ProjectSink", "destination"): sink_destination,
     ("gcp:workflows/workflow:Workflow", "sourceContents"): check_source,
+    (_ALERT, "conditions[].conditionMonitoringQueryLanguage.query"): listed(_QUERY),
+    (_ALERT, "conditions[].conditionPrometheusQueryLanguage.query"): listed(_QUERY),
+    (_SINK, "destination"): sink_destination,
+    (_SINK, "exclusions[].filter"): listed(_QUERY),
+    (_SINK, "filter"): listed(_QUERY),
 }

@@ -13,6 +13,7 @@ from pulumi.runtime import rpc
 from tests.contract.checker import check, check_all, method_of
 from tests.contract.differences import REFERENCES, RESOURCES, At, Resource
 from tests.contract.discovery import Node, document
+from tests.contract.gaps import Drift, drift, lines_of
 from tests.contract.report import Unchecked
 from tests.contract.samples import DASHBOARD, EXECUTIONS, SAMPLES, WORKFLOW
 from tests.contract.values import problem_of
@@ -400,6 +401,13 @@ def test_own_log_metrics_must_be_defined_by_the_stack() -> None:
     (problem,) = check_all([metric, (ALERT, "a", wrong)]).problems
     assert problem.path == f"{ALERT} a: conditions[0].conditionThreshold.filter"
     assert problem.value == "logging.googleapis.com/user/export-done"
+
+
+def test_a_new_gap_and_a_closed_one_both_show() -> None:
+    report = check_all([(BUCKET, name, changed(BUCKET, "forceDestroy", False)) for name in "ab"])
+    line = f"{BUCKET} forceDestroy | steers the provider on delete; the API never sees it"
+    assert lines_of(report) == {line}
+    assert drift(lines_of(report), {"old | why"}) == Drift(new=[line], gone=["old | why"])
 
 
 def test_other_clouds_are_left_alone() -> None:

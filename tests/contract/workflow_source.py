@@ -87,6 +87,7 @@ def _connector(report: Report, place: Place, name: str, arguments: Mapping[str, 
     method = document(f"{service}.{version}").method(".".join(path))
     if method is not None:
         report.checked += 1
+        report.unchecked.append(Unchecked(f"connector {service}.{version}", "no list of connectors offline"))
         _arguments(report, place.child("args"), arguments, method)
     elif path[-1] in _CONNECTOR_ONLY:
         report.unchecked.append(Unchecked(f"call {name}", "a helper of the connector, not a method of the API"))
