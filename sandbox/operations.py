@@ -1,0 +1,262 @@
+"""Run the real engine on the real program against the simulated clouds."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pulumi.automation import (
+    CommandError,
+    ConfigValue,
+    LocalWorkspace,
+    PulumiCommand,
+    Stack,
+)
+
+from sandbox import engine, workspace
+from sandbox.results import Recorder, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    Serve = Callable[[Path], AbstractContextManager[str]]
+    Call = Callable[[Stack, dict[str, Any]], object]
+
+_PROVIDERS: Final = "PULUMI_DEBUG_PROVIDERS"
+
+
+class _Engine(PulumiCommand):
+    """The engine that `engine.ensure` found; its version is known, so the SDK need not ask again."""
+
+    def __init__(self, executable: Path) -> None:
+        self.command = str(executable)
+        self.version = engine.PINNED
+
+
+class Sandbox:
+    """One stack of the project in the sandbox.
+
+    Args:
+        stack: the stack's name; its config is `source`/Pulumi.<stack>.yaml unless `config` names another file.
+        source: the project: its Pulumi.yaml, `__main__.py`, policies/. Only read.
+        home: where the state and the cloud live; default `source`/.sandbox/<stack>.
+        edit: changes the scratch copy of the config before each operation.
+        program: an inline program in place of `source`/__main__.py.
+        packs: policy pack folders; default policies/ of the project.
+        fast: do not save the state after every step: quicker, and not recoverable after a crash.
+        serve: starts the simulated providers on a cloud file and yields the engine's `name:port,...`.
+        say: receives the engine's output line by line; None for silence.
+    """
+
+    def __init__(
+        self,
+        *,
+        stack: str,
+        source: Path = engine.ROOT,
+        home: Path | None = None,
+        config: Path | None = None,
+        edit: Callable[[workspace.StackConfig], None] | None = None,
+        program: Callable[[], object] | None = None,
+        packs: Sequence[Path] | None = None,
+        fast: bool = False,
+        serve: Serve | None = None,
+        say: Callable[[str], object] | None = None,
+    ) -> None:
+        self.layout = workspace.Layout(source=source, home=home or source / ".sandbox" / stack, stack=stack)
+        self.config = config or source / f"Pulumi.{stack}.yaml"
+        self.edit = edit
+        self.program = program or workspace.program(source)
+        self.packs = tuple(packs) if packs is not None else _packs_of(source)
+        self.fast = fast
+        self._serve = serve
+        self._say = say
+
+    def preview(
+        self,
+        *,
+        packs: bool = True,
+        refresh: bool = False,
+        diff: bool = False,
+        target: list[str] | None = None,
+        parallel: int | None = None,
+    ) -> Result:
+        """What `up` would do, judged by the policy packs. Creates nothing."""
+        return self._operate(
+            "preview",
+            lambda stack, wiring: stack.preview(
+                **wiring, **self._packs(packs), refresh=refresh, diff=diff, target=target, parallel=parallel
+            ),
+        )
+
+    def up(
+        self,
+        *,
+        preview: bool = True,
+        packs: bool = True,
+        refresh: bool = False,
+        target: list[str] | None = None,
+        parallel: int | None = None,
+    ) -> Result:
+        """Preview with the packs, and only where that is clean create, update and delete.
+
+        The engine judges resources while it creates them, so only the preview stops a violation before anything
+        exists. One resource's failure does not stop those that do not need it.
+        """
+        if preview:
+            plan = self.preview(packs=packs, refresh=refresh, target=target, parallel=parallel)
+            if not plan.ok:
+                return plan
+        return self._operate(
+            "up",
+            lambda stack, wiring: stack.up(
+                **wiring,
+                **self._packs(packs),
+                refresh=refresh,
+                target=target,
+                parallel=parallel,
+                continue_on_error=True,
+            ),
+        )
+
+    def refresh(self, *, target: list[str] | None = None) -> Result:
+        """Bring the state in line with what the cloud has."""
+        return self._operate("refresh", lambda stack, wiring: stack.refresh(run_program=True, target=target, **wiring))
+
+    def destroy(self, *, protected: bool = False) -> Result:
+        """Delete everything that is not protected, or try to delete `protected` resources as well.
+
+        The program runs, so that its delete hooks fire; one refusal does not stop what does not depend on it.
+        """
+        return self._operate(
+            "destroy",
+            lambda stack, wiring: stack.destroy(
+                run_program=True, exclude_protected=not protected, continue_on_error=True, **wiring
+            ),
+        )
+
+    def export(self, *, show_secrets: bool = False) -> dict[str, Any]:
+        """The state as `pulumi stack export` gives it: `{"version": 3, "deployment": {...}}`."""
+        arguments = ["stack", "export", *(["--show-secrets"] if show_secrets else [])]
+        state: dict[str, Any] = json.loads(self.run([*arguments, *self._stack_flag]).require().stdout)
+        return state
+
+    def import_state(self, state: Mapping[str, Any]) -> None:
+        """Replace the state by an exported one."""
+        with tempfile.NamedTemporaryFile("w", suffix=".json", dir=self.layout.home, encoding="utf-8") as file:
+            json.dump(state, file)
+            file.flush()
+            self.run(["stack", "import", "--file", file.name, *self._stack_flag]).require()
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secret ones masked."""
+        values: dict[str, Any] = json.loads(self.run(["stack", "output", "--json", *self._stack_flag]).require().stdout)
+        return values
+
+    def analyze(self, state: Path | None = None) -> Result:
+        """Judge an exported state (default: this stack's) with the policy packs: no program, no provider, no cloud."""
+        with tempfile.TemporaryDirectory(dir=self.layout.home) as scratch:
+            if state is None:
+                state = Path(scratch) / "state.json"
+                state.write_text(json.dumps(self.export()), encoding="utf-8")
+            arguments = ["policy", "analyze", "--file", str(state)]
+            for pack, config in self._packs_with_configs():
+                arguments += ["--policy-pack", str(pack), "--policy-pack-config", str(config)]
+            return self.run(arguments, operation="analyze")
+
+    def run(self, arguments: Sequence[str], *, operation: str | None = None) -> Result:
+        """Run one command of the engine's CLI on this stack, without a program."""
+        recorder = Recorder(self._say)
+        started = time.monotonic()
+        with self._opened() as stack:
+            try:
+                stack.workspace.pulumi_command.run(
+                    [*arguments], str(self.layout.work), {}, recorder.output, recorder.error
+                )
+                ok = True
+            except CommandError:
+                ok = False
+        return recorder.result(operation or " ".join(arguments[:2]), ok=ok, seconds=time.monotonic() - started)
+
+    @property
+    def _stack_flag(self) -> tuple[str, str]:
+        return ("--stack", self.layout.stack)
+
+    def _operate(self, operation: str, call: Call) -> Result:
+        """Run one operation with the program, the providers and the event stream wired up."""
+        recorder = Recorder(self._say)
+        with ExitStack() as context:
+            stack = context.enter_context(self._opened())
+            os.environ[_PROVIDERS] = context.enter_context((self._serve or _serve)(self.layout.cloud))
+            started = time.monotonic()
+            try:
+                call(
+                    stack,
+                    {
+                        "program": self.program,
+                        "on_output": recorder.output,
+                        "on_error": recorder.error,
+                        "on_event": recorder.event,
+                    },
+                )
+                ok = True
+            except CommandError:
+                ok = False
+            seconds = time.monotonic() - started
+        return recorder.result(operation, ok=ok, seconds=seconds)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Stack]:
+        """The stack, created on first use, in an environment of its own."""
+        executable = engine.ensure()
+        secrets = workspace.prepare(self.layout, config=self.config, edit=self.edit)
+        variables = workspace.environment(self.layout, fast=self.fast)
+        with workspace.confined(variables):
+            local = LocalWorkspace(
+                work_dir=str(self.layout.work),
+                pulumi_home=str(self.layout.engine_home),
+                secrets_provider="passphrase",
+                pulumi_command=_Engine(executable),
+            )
+            stack = (Stack.select if self.layout.exists() else Stack.create)(self.layout.stack, local)
+            if secrets:
+                stack.set_all_config(
+                    {path: ConfigValue(value, secret=True) for path, value in secrets.items()}, path=True
+                )
+            yield stack
+
+    def _packs(self, wanted: bool) -> dict[str, Any]:
+        pairs = self._packs_with_configs() if wanted else []
+        return {
+            "policy_packs": [str(pack) for pack, _ in pairs],
+            "policy_pack_configs": [str(config) for _, config in pairs],
+        }
+
+    def _packs_with_configs(self) -> list[tuple[Path, Path]]:
+        """The packs, each with its config for this stack: config/<stack>.json in the pack, or an empty one."""
+        pairs = []
+        for pack in self.packs:
+            config = pack / "config" / f"{self.layout.stack}.json"
+            if not config.is_file():
+                config = self.layout.home / "no-policy-config.json"
+                self.layout.home.mkdir(parents=True, exist_ok=True)
+                config.write_text("{}", encoding="utf-8")
+            pairs.append((pack, config))
+        return pairs
+
+
+def _serve(cloud: Path) -> AbstractContextManager[str]:
+    from sandbox.cloud import Cloud  # noqa: PLC0415 - the providers need SDKs that `--help` should not wait for
+    from sandbox.providers import serve  # noqa: PLC0415
+
+    return serve(Cloud.open(cloud))
+
+
+def _packs_of(source: Path) -> tuple[Path, ...]:
+    pack = source / "policies"
+    return (pack,) if (pack / "PulumiPolicy.yaml").is_file() else ()
