@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.contract.discovery import Node, document, serves
+from tests.contract.discovery import Method, Node, document, serves
 from tests.contract.evidence import mentions
 from tests.contract.report import Problem, Report, Unchecked
 from tests.contract.walk import Place, Walker, is_unknown
@@ -87,10 +87,17 @@ def http_target(report: Report, place: Place, target: Mapping[str, Any]) -> None
     elif method is None:
         report.unchecked.append(Unchecked(where.pattern, "not an address of a Google API"))
     else:
-        if "oauthToken" not in target:
-            report.problems.append(Problem(place.child("oauthToken").exact, None, "Google APIs take an OAuth token"))
+        _token(report, place.child("oauthToken"), target.get("oauthToken"), method)
         if isinstance(target.get("body"), str) and not is_unknown(target["body"]):
             _posted_body(report, place.child("body"), target["body"], method.request)
+
+
+def _token(report: Report, place: Place, token: object, method: Method) -> None:
+    if not isinstance(token, dict):
+        report.problems.append(Problem(place.exact, token, "Google APIs take an OAuth token"))
+    elif token.get("scope") not in {None, *method.raw["scopes"]}:
+        known = ", ".join(method.raw["scopes"])
+        report.problems.append(Problem(place.child("scope").exact, token["scope"], f"the method takes {known}"))
 
 
 def _posted_body(report: Report, place: Place, encoded: str, request: Node | None) -> None:

@@ -96,6 +96,15 @@ MISTAKES = [
     ),
     pytest.param(
         SQL,
+        "settings.backupConfiguration.transactionLogRetentionDays",
+        True,
+        "settings.backupConfiguration.transactionLogRetentionDays",
+        "not an integer",
+        id="boolean-for-integer",
+    ),
+    pytest.param(SQL, "settings.tiers", ["x"], "settings.tiers", "no such property", id="plural-of-a-single-value"),
+    pytest.param(
+        SQL,
         "settings.maintenanceWindow.day",
         2**31,
         "settings.maintenanceWindow.day",
@@ -223,6 +232,14 @@ MISTAKES = [
         "httpTarget.uri",
         "no Google API answers at",
         id="host",
+    ),
+    pytest.param(
+        SCHEDULER,
+        "httpTarget.oauthToken.scope",
+        "https://www.googleapis.com/auth/devstorage.read_only",
+        "httpTarget.oauthToken.scope",
+        "the method takes https://www.googleapis.com/auth/cloud-platform",
+        id="scope",
     ),
     pytest.param(SCHEDULER, "httpTarget.httpMethod", "PUT", "httpTarget.uri", "takes GET, POST, not PUT", id="verb"),
     pytest.param(
@@ -384,6 +401,10 @@ def test_unset_is_not_wrong_but_zero_and_false_are_judged() -> None:
 def test_what_nothing_can_judge_is_listed() -> None:
     report = check(BUCKET, changed(BUCKET, "forceDestroy", False))
     assert report.unchecked == [Unchecked("forceDestroy", "steers the provider on delete; the API never sees it")]
+
+
+def test_an_unset_input_is_no_gap() -> None:
+    assert check(BUCKET, changed(BUCKET, "forceDestroy", None)).unchecked == []
 
 
 def test_a_role_that_no_document_names_is_listed() -> None:
