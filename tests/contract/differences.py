@@ -141,7 +141,10 @@ _BUCKET: Mapping[str, At | Outside] = {
     # The rule's own description names no class; the bucket's does.
     "lifecycleRules[].action.storageClass": At("storageClass", worded="^storageClass"),
     "lifecycleRules[].condition.matchesStorageClasses": At("matchesStorageClass", worded="^storageClass"),
-    "lifecycleRules[].condition.withState": Outside("LIVE, ARCHIVED or ANY; the API has the boolean isLive instead"),
+    # The API has a boolean, and leaves it out for both.
+    "lifecycleRules[].condition.withState": At(
+        "isLive", via={"LIVE": True, "ARCHIVED": False, "ANY": None}.__getitem__
+    ),
     "lifecycleRules[].condition.sendAgeIfZero": _PROVIDER_ONLY,
     "lifecycleRules[].condition.sendDaysSinceCustomTimeIfZero": _PROVIDER_ONLY,
     "lifecycleRules[].condition.sendDaysSinceNoncurrentTimeIfZero": _PROVIDER_ONLY,

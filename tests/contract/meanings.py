@@ -136,6 +136,8 @@ def monitoring_filter(own_metrics: frozenset[str] | None) -> Judge:
 
 
 _QUERY = "text in a query language: no schema"
+_NO_LIST = "the API takes any text here, and has no list of what exists"
+_SQL = "gcp:sql/databaseInstance:DatabaseInstance"
 _ALERT = "gcp:monitoring/alertPolicy:AlertPolicy"
 _SINK = "gcp:logging/projectSink:ProjectSink"
 
@@ -156,6 +158,10 @@ TYPED: dict[tuple[str, str], Judge] = {
     ("gcp:workflows/workflow:Workflow", "sourceContents"): check_source,
     (_ALERT, "conditions[].conditionMonitoringQueryLanguage.query"): listed(_QUERY),
     (_ALERT, "conditions[].conditionPrometheusQueryLanguage.query"): listed(_QUERY),
+    ("gcp:monitoring/notificationChannel:NotificationChannel", "type"): listed(_NO_LIST),
+    ("gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig", "monitoredResource.type"): listed(_NO_LIST),
+    (_SQL, "settings.databaseFlags[].name"): listed(_NO_LIST),
+    (_SQL, "settings.tier"): listed(_NO_LIST),
     (_SINK, "destination"): sink_destination,
     (_SINK, "exclusions[].filter"): listed(_QUERY),
     (_SINK, "filter"): listed(_QUERY),

@@ -204,7 +204,10 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "softDeletePolicy": {"retentionDurationSeconds": 604800},
         "lifecycleRules": [
             {"action": {"type": "SetStorageClass", "storageClass": "COLDLINE"}, "condition": {"age": 30}},
-            {"action": {"type": "Delete"}, "condition": {"age": 400, "matchesPrefixes": ["sql/"]}},
+            {
+                "action": {"type": "Delete"},
+                "condition": {"age": 400, "matchesPrefixes": ["sql/"], "withState": "ARCHIVED"},
+            },
         ],
         "cors": [{"methods": ["GET"], "origins": ["https://app.example.com"], "maxAgeSeconds": 60}],
     },

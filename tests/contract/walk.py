@@ -111,8 +111,8 @@ class Walker:
         if difference.via is not None:
             try:
                 value = difference.via(value)
-            except (TypeError, ValueError) as error:
-                self.fail(place, value, f"cannot be put in the API's form: {error}")
+            except (KeyError, TypeError, ValueError) as error:
+                self.fail(place, value, f"cannot be put in the API's form: {error!r}")
                 return
         words = None
         if difference.worded is not None:
