@@ -85,7 +85,8 @@ class Method(NamedTuple):
         return None if body is None else Node(self.document, body).resolve()
 
     def parameter(self, name: str) -> Node | None:
-        found = self.parameters.get(name)
+        """The method's own parameter, or one that every method of the service takes (`alt`, `fields`)."""
+        found = self.parameters.get(name) or self.document.raw.get("parameters", {}).get(name)
         return None if found is None else Node(self.document, found)
 
     def matches(self, url: str) -> bool:

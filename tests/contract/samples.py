@@ -39,6 +39,10 @@ main:
         args:
           url: ${"https://sqladmin.googleapis.com/v1/projects/acme-prod/instances/" + input.instance}
           auth: {type: OAuth2}
+          query: {fields: state}
+    - mark:
+        call: googleapis.storage.v1.objects.insert
+        args: {bucket: acme-prod-exports, name: marker.json, uploadType: media, body: {finished: true}}
 done:
   steps:
     - log:

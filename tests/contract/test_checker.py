@@ -13,7 +13,7 @@ from pulumi.runtime import rpc
 from tests.contract.checker import check, check_all, method_of
 from tests.contract.differences import REFERENCES, RESOURCES, At, Resource
 from tests.contract.discovery import Node, document
-from tests.contract.gaps import Drift, drift, lines_of
+from tests.contract.gaps import LIST, Drift, drift, lines_of
 from tests.contract.report import Unchecked
 from tests.contract.samples import DASHBOARD, EXECUTIONS, SAMPLES, WORKFLOW
 from tests.contract.values import problem_of
@@ -340,6 +340,30 @@ MISTAKES = [
         "no method of sqladmin.googleapis.com has such a path",
         id="http-path",
     ),
+    pytest.param(
+        FLOW,
+        "sourceContents",
+        workflow("          auth: {type: OAuth2}\n", ""),
+        "sourceContents.main.steps[3].fetch.args.auth",
+        "no anonymous call",
+        id="http-anonymous",
+    ),
+    pytest.param(
+        FLOW,
+        "sourceContents",
+        workflow("{fields: state}", "{field: state}"),
+        "sourceContents.main.steps[3].fetch.args.query.field",
+        "no such parameter",
+        id="http-query",
+    ),
+    pytest.param(
+        FLOW,
+        "sourceContents",
+        workflow("uploadType: media", "uploadType: json"),
+        "sourceContents.main.steps[4].mark.args.body.finished",
+        "no such property",
+        id="upload-of-properties",
+    ),
     pytest.param(FLOW, "sourceContents", "main: [", "sourceContents", "not YAML", id="not-yaml"),
 ]
 
@@ -437,6 +461,12 @@ def test_a_new_gap_and_a_closed_one_both_show() -> None:
     line = f"{BUCKET} forceDestroy | steers the provider on delete; the API never sees it"
     assert lines_of(report) == {line}
     assert drift(lines_of(report), {"old | why"}) == Drift(new=[line], gone=["old | why"])
+
+
+def test_the_list_of_gaps_is_about_types_that_are_checked() -> None:
+    lines = [line for line in LIST.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    assert lines == sorted(set(lines))
+    assert {line.split()[0] for line in lines} <= RESOURCES.keys()
 
 
 def test_other_clouds_are_left_alone() -> None:

@@ -101,7 +101,9 @@ def _arguments(report: Report, place: Place, arguments: Mapping[str, Any], metho
             report.problems.append(Problem(place.child(name).exact, None, "a required parameter is missing"))
     for name, value in arguments.items():
         inner = place.child(name)
-        if name == "body":
+        if name == "body" and arguments.get("uploadType") == "media" and method.raw.get("supportsMediaUpload"):
+            report.unchecked.append(Unchecked(f"body of {method.raw['id']}", "an upload's bytes have no schema"))
+        elif name == "body":
             _body(report, inner, value, method)
         elif name == "connector_params":
             for unknown in value.keys() - _CONNECTOR_PARAMS:
@@ -148,9 +150,14 @@ def _http(report: Report, place: Place, name: str, arguments: Mapping[str, Any])
         report.unchecked.append(Unchecked(f"call {name} {url}", "not an address of a Google API"))
     else:
         report.checked += 1
+        args = place.child("args")
+        if not isinstance(arguments.get("auth"), dict):
+            report.problems.append(Problem(args.child("auth").exact, None, "Google APIs take no anonymous call"))
+        for key, value in (arguments.get("query") or {}).items():
+            _parameter(report, args.child("query").child(key), value, method.parameter(key))
         body = arguments.get("body")
         if body is not None and not _is_dynamic(body):
-            _body(report, place.child("args").child("body"), body, method)
+            _body(report, args.child("body"), body, method)
 
 
 def literal_url(url: str) -> str | None:
