@@ -10,6 +10,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 Workload = Literal["gateway", "worker", "migrator", "backup", "sqljob", "watch", "scheduler"]
+BucketRole = Literal["uploads", "exports", "audit", "assets", "registry"]
 KeyUse = Literal["sql", "storage", "secrets", "logs"]
 
 
@@ -44,8 +45,8 @@ class Platform:
     network: gcp.compute.Network
     subnetwork: gcp.compute.Subnetwork
     services_connection: gcp.servicenetworking.Connection
-    buckets: Mapping[str, gcp.storage.Bucket]
-    """Shared buckets by role: uploads, exports, audit, assets, registry."""
+    buckets: Mapping[BucketRole, gcp.storage.Bucket]
+    """Shared buckets by role."""
 
     def ready(self, *services: str) -> Sequence[pulumi.Resource]:
         """The API resources to depend on."""

@@ -1,0 +1,78 @@
+"""Enabling Google's APIs, and the service agents that only exist once something has asked for them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pulumi
+import pulumi_gcp as gcp
+
+# serviceusage, cloudresourcemanager and iam must be on before anything can be enabled: docs/first-deployment.md.
+SERVICES: Final = (
+    "billingbudgets.googleapis.com",
+    "cloudkms.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
+    "cloudscheduler.googleapis.com",
+    "compute.googleapis.com",
+    "iam.googleapis.com",
+    "iamcredentials.googleapis.com",
+    "logging.googleapis.com",
+    "monitoring.googleapis.com",
+    "run.googleapis.com",
+    "secretmanager.googleapis.com",
+    "servicenetworking.googleapis.com",
+    "sqladmin.googleapis.com",
+    "storage.googleapis.com",
+    "workflowexecutions.googleapis.com",
+    "workflows.googleapis.com",
+)
+
+
+def enable_apis(project: str, parent: pulumi.Resource) -> dict[str, gcp.projects.Service]:
+    """Enable every API that the environment uses, and leave it on when the stack goes.
+
+    `disable_on_destroy=False`: turning an API off takes away what else in the project calls it.
+    """
+    return {
+        service: gcp.projects.Service(
+            f"api-{service.removesuffix('.googleapis.com')}",
+            project=project,
+            service=service,
+            disable_on_destroy=False,
+            opts=pulumi.ResourceOptions(parent=parent),
+        )
+        for service in SERVICES
+    }
+
+
+def service_agents(
+    project: str, apis: dict[str, gcp.projects.Service], parent: pulumi.Resource
+) -> dict[str, pulumi.Output[str]]:
+    """The members that encrypt on behalf of a service, by key use: `sql`, `storage`, `secrets`, `logs`.
+
+    Each way of asking for an agent also creates it. The two look-ups depend on their API, so that in an empty project
+    they wait for it and are unknown in the first preview.
+    """
+
+    def identity(name: str, service: str) -> pulumi.Output[str]:
+        return gcp.projects.ServiceIdentity(
+            f"agent-{name}",
+            project=project,
+            service=service,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[apis[service]]),
+        ).member
+
+    storage = gcp.storage.get_project_service_account_output(
+        project=project,
+        opts=pulumi.InvokeOutputOptions(parent=parent, depends_on=[apis["storage.googleapis.com"]]),
+    )
+    logs = gcp.logging.get_project_cmek_settings_output(
+        project=project,
+        opts=pulumi.InvokeOutputOptions(parent=parent, depends_on=[apis["logging.googleapis.com"]]),
+    )
+    return {
+        "sql": identity("sql", "sqladmin.googleapis.com"),
+        "secrets": identity("secrets", "secretmanager.googleapis.com"),
+        "storage": storage.member,
+        "logs": logs.service_account_id.apply(lambda account: f"serviceAccount:{account}"),
+    }

@@ -1,0 +1,111 @@
+"""Reading what an operation starts from: the stack's configuration, the last registry, the final-export markers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+import pulumi
+import pulumi_gcp as gcp
+import pulumi_random as random
+
+from settings.errors import ConfigError
+from settings.external import check_external
+from settings.lifecycle import Previous, check, lift_guards
+from settings.load import EXTERNAL_SECRETS, NAMESPACE
+from settings.plan import EnvironmentPlan, Plan
+from settings.resolve import load
+
+_FINAL_PREFIX: Final = "final/"
+
+
+def load_plan(previous: Previous) -> Plan:
+    """Load, resolve and compare with the last deployment.
+
+    Raises:
+        ConfigError: every problem at once; nothing has been registered then.
+    """
+    raw = _raw_config()
+    encrypted = pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:{EXTERNAL_SECRETS}")
+    problems = check_external(raw, encrypted=encrypted)
+    try:
+        plan = load(raw, pulumi.get_stack())
+    except ConfigError as error:
+        raise ConfigError([*error.problems, *problems]) from None
+    problems += check(previous, plan)
+    if problems:
+        raise ConfigError(problems)
+    return plan
+
+
+def _raw_config() -> dict[str, Any]:
+    """Every `tenantry:` key of the stack as parsed JSON; a value that is no JSON stays text, for a clear error."""
+    prefix = f"{NAMESPACE}:"
+    raw: dict[str, Any] = {}
+    for key, value in {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}.items():
+        if key.startswith(prefix):
+            try:
+                raw[key.removeprefix(prefix)] = json.loads(value)
+            except json.JSONDecodeError:
+                raw[key.removeprefix(prefix)] = value
+    return raw
+
+
+def external_secrets(environment: EnvironmentPlan) -> dict[str, pulumi.Output[str]]:
+    """The values of `secrets.external`, as secret outputs; they are never looked at here."""
+    values = pulumi.Config(NAMESPACE).get_secret_object(EXTERNAL_SECRETS)
+    return {} if values is None else {name: _secret(values, name) for name in environment.secrets.external}
+
+
+def _secret(values: pulumi.Output[Any], name: str) -> pulumi.Output[str]:
+    return pulumi.Output.secret(values.apply(lambda by_name: str(by_name[name])))
+
+
+def read_previous() -> Previous:
+    """What the last deployment of this stack published; empty on the first.
+
+    A synchronous look-up through the engine's own provider, so that a refusal comes before any resource is registered.
+    """
+    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    result = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name})
+    outputs: Mapping[str, Any] = (result.value or {}).get("outputs") or {}
+    return Previous.from_outputs(outputs)
+
+
+def create_providers(plan: EnvironmentPlan) -> tuple[gcp.Provider, random.Provider]:
+    """The explicit providers of the stack: one a cloud, with the labels that every resource carries (R1.4).
+
+    Default providers are disabled in the stack files, so a resource that is given none fails instead of landing in
+    whatever project the machine at hand is logged in to.
+    """
+    google = gcp.Provider(
+        "gcp",
+        project=plan.gcp.project,
+        region=plan.gcp.region,
+        default_labels=dict(plan.labels),
+        # the budgets API bills its quota to a project, and with a person's credentials it must be told which
+        user_project_override=True,
+        billing_project=plan.gcp.project,
+    )
+    return google, random.Provider("random")
+
+
+def lift_proved_guards(plan: Plan, previous: Previous, provider: gcp.Provider) -> Plan:
+    """Lift the guard of offboarding tenants whose final export is proved by its marker, and of empty pools."""
+    offboarding = [
+        tenant.id for tenant in plan.tenants if tenant.state == "offboarding" and tenant.id in previous.tenants
+    ]
+    exported = _final_exports(plan.environment.buckets.exports, provider) if offboarding else ()
+    return lift_guards(plan, exported)
+
+
+def _final_exports(bucket: str, provider: gcp.Provider) -> Collection[str]:
+    markers = gcp.storage.get_bucket_objects(
+        bucket=bucket, prefix=_FINAL_PREFIX, opts=pulumi.InvokeOptions(provider=provider)
+    )
+    return {
+        str(marker.name).removeprefix(_FINAL_PREFIX).removesuffix(".json")
+        for marker in markers.bucket_objects
+        if str(marker.name).endswith(".json")
+    }

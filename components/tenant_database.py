@@ -1,0 +1,36 @@
+"""A tenant's own database, whatever it runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import pulumi
+
+from components.database import DatabaseFacts, TenantDatabaseArgs
+from components.gcp.tenant_cloudsql import create_cloudsql_database
+from settings.types import Kind
+
+_KINDS: Final[Mapping[Kind, Callable[[TenantDatabaseArgs, pulumi.Resource], DatabaseFacts]]] = {
+    "cloudsql": create_cloudsql_database,
+}
+
+
+class TenantDatabase(pulumi.ComponentResource):
+    """Owns the database, its credential and its published URL, and a dedicated tenant's instance.
+
+    Does not own: pools (Environment), roles inside the database (the SQL job), exports (BackupSchedule).
+    """
+
+    facts: DatabaseFacts
+
+    def __init__(self, name: str, args: TenantDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        tenant = args.tenant
+        super().__init__(
+            "tenantry:tenant_database:TenantDatabase",
+            name,
+            {"tenant": tenant.id, "kind": tenant.kind, "placement": tenant.placement},
+            opts,
+        )
+        self.facts = _KINDS[tenant.kind](args, self)
+        self.register_outputs({"database": tenant.database, "instance": tenant.instance_key})

@@ -1,0 +1,198 @@
+"""What may change between two deployments: the previous registry against the new plan (R2.6).
+
+Everything refused here is refused before a single resource is registered. The deletion guard on the resources
+themselves (components/guard.py) is the second line: it holds even when the previous registry cannot be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from settings.errors import Problem
+from settings.plan import Plan, TenantPlan
+
+OFFBOARDING_GUIDE: Final = "docs/adding-a-tenant.md, section Removing a tenant"
+MOVING_GUIDE: Final = "docs/restore.md, section Moving a tenant"
+
+# Editing one of these would make the engine build an empty database elsewhere and delete the one with the data.
+_IMMUTABLE: Final = ("kind", "placement", "pool", "region", "database")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Previous:
+    """The registry that the last deployment published; empty on the first one.
+
+    Attributes:
+        tenants: tenant id → what `describe` returned for it.
+        instances: instance key → its cloud name and region.
+        created: Pulumi names of the guarded resources that existed, with their cloud ids.
+    """
+
+    tenants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    instances: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    created: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_outputs(cls, outputs: Mapping[str, Any]) -> Previous:
+        registry = outputs.get("registry") or {}
+        return cls(
+            tenants=registry.get("tenants") or {},
+            instances=registry.get("instances") or {},
+            created=outputs.get("guarded") or {},
+        )
+
+
+def describe(tenant: TenantPlan) -> dict[str, Any]:
+    """What the stack's registry output says of a tenant; never a secret, only the names of secrets (R2.4)."""
+    return {
+        "kind": tenant.kind,
+        "placement": tenant.placement,
+        "pool": tenant.pool,
+        "region": tenant.region,
+        "instance": tenant.instance_key,
+        "database": tenant.database,
+        "state": tenant.state,
+        "plan": tenant.plan,
+        "ring": tenant.ring,
+        "rotation": tenant.rotation,
+        "url_secret": tenant.url_secret,
+        "guarded": tenant.guarded,
+    }
+
+
+def describe_instances(plan: Plan) -> dict[str, Any]:
+    """What the stack's registry output says of the SQL instances."""
+    return {
+        instance.key: {
+            "name": instance.name,
+            "region": instance.region,
+            "placement": instance.placement,
+            "guarded": instance.guarded,
+        }
+        for instance in plan.instances
+    }
+
+
+def check(previous: Previous, plan: Plan) -> list[Problem]:
+    """Every change that is refused, with the way to do it."""
+    current = {tenant.id: tenant for tenant in plan.tenants}
+    added = sorted(set(current) - set(previous.tenants))
+    problems = [
+        _removed(tenant_id, before, added)
+        for tenant_id, before in sorted(previous.tenants.items())
+        if tenant_id not in current and before.get("guarded", True)
+    ]
+    for tenant_id, tenant in current.items():
+        before = previous.tenants.get(tenant_id)
+        if before is not None:
+            problems += _changed(tenant, before)
+    problems += _instances(previous, plan)
+    return problems
+
+
+def _removed(tenant_id: str, before: Mapping[str, Any], added: Collection[str]) -> Problem:
+    state = before.get("state", "active")
+    renamed = (
+        f" If this is a rename to {' or '.join(repr(name) for name in added)}: an id cannot change." if added else ""
+    )
+    step = (
+        "wait until its final export is proved (marker in the exports bucket) and run `up` once with the entry present"
+        if state == "offboarding"
+        else "put the entry back with `state: offboarding`, run `up`, wait for the final export, run `up`, then remove it"
+    )
+    return Problem(
+        path="tenantry:tenants",
+        message=f"tenant {tenant_id!r} is {state} and its entry is gone; its data would be deleted.{renamed}",
+        fix=f"{step} ({OFFBOARDING_GUIDE})",
+        value=tenant_id,
+    )
+
+
+def _changed(tenant: TenantPlan, before: Mapping[str, Any]) -> list[Problem]:
+    now = describe(tenant)
+    problems = [
+        Problem(
+            path=f"{tenant.path}.{key}",
+            message=f"tenant {tenant.id!r}: {key} cannot change from {before[key]!r} by an edit; "
+            "a new, empty database would replace the one with the data",
+            fix=f"set it back to {before[key]!r}; to move the tenant follow {MOVING_GUIDE}",
+            value=str(now[key]),
+        )
+        for key in _IMMUTABLE
+        if key in before and before[key] != now[key]
+    ]
+    if before.get("rotation", 1) > tenant.rotation:
+        problems.append(
+            Problem(
+                path=f"{tenant.path}.rotation",
+                message=f"tenant {tenant.id!r}: the rotation went back from {before['rotation']}; "
+                "the credential in use would be overwritten",
+                fix=f"keep it at {before['rotation']}, or raise it by one to rotate",
+                value=str(tenant.rotation),
+            )
+        )
+    elif tenant.rotation - before.get("rotation", tenant.rotation) > 1:
+        problems.append(
+            Problem(
+                path=f"{tenant.path}.rotation",
+                message=f"tenant {tenant.id!r}: the rotation jumps from {before['rotation']}; "
+                "two logins alternate, so a jump could overwrite the one in use",
+                fix=f"raise it to {before['rotation'] + 1}, run `up` and the SQL job, then the next",
+                value=str(tenant.rotation),
+            )
+        )
+    return problems
+
+
+def _instances(previous: Previous, plan: Plan) -> list[Problem]:
+    current = {instance.key: instance for instance in plan.instances}
+    problems = []
+    for key, before in sorted(previous.instances.items()):
+        instance = current.get(key)
+        if instance is None:
+            if before.get("placement") == "shared" and before.get("guarded", True):
+                problems.append(
+                    Problem(
+                        path="tenantry:pools",
+                        message=f"pool {key.removeprefix('pool-')!r} still has tenants and its entry is gone",
+                        fix="put it back; offboard its tenants first, then run `up` once, then remove the pool",
+                        value=key.removeprefix("pool-"),
+                    )
+                )
+            continue
+        changed = [name for name in ("name", "region") if before.get(name) != getattr(instance, name)]
+        if changed and before.get("guarded", True) and not instance.recreate_after_loss:
+            problems.append(
+                Problem(
+                    path=instance.path,
+                    message=f"instance {before['name']!r} would be replaced by an empty {instance.name!r} "
+                    f"in {instance.region} ({' and '.join(changed)} changed)",
+                    fix=f"undo the change; to rebuild or move it follow {MOVING_GUIDE}",
+                    value=f"{instance.name}, {instance.region}",
+                )
+            )
+    return problems
+
+
+def lift_guards(plan: Plan, exported: Collection[str]) -> Plan:
+    """Take the deletion guard off what may go: offboarding tenants with a proved final export, and empty pools.
+
+    Args:
+        plan: the plan as resolved.
+        exported: ids of the tenants whose final-export marker exists.
+    """
+    tenants = tuple(
+        replace(
+            tenant,
+            guarded=False,
+            instance=None if tenant.instance is None else replace(tenant.instance, guarded=False),
+        )
+        if tenant.state == "offboarding" and tenant.id in exported
+        else tenant
+        for tenant in plan.tenants
+    )
+    holding = {tenant.instance_key for tenant in tenants if tenant.guarded}
+    pools = tuple(replace(pool, guarded=pool.key in holding) for pool in plan.pools)
+    return replace(plan, tenants=tenants, pools=pools)
