@@ -2,36 +2,63 @@
 
 from __future__ import annotations
 
-import difflib
+import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from settings.errors import ConfigError, Problem
-from settings.models import Settings
+from settings.explain import NAMESPACE, Location, kind_of, located, yaml_path
+from settings.models import EnvironmentSettings, Settings
 
-NAMESPACE: Final = "tenantry"
 EXTERNAL_SECRETS: Final = "external_secrets"
 """The one key that holds values instead of settings, encrypted by Pulumi; it is never part of `Settings`."""
 
-_LONGEST_VALUE: Final = 60
+# Sections without which the rest can still be judged, and what stands in for a broken one while it is.
+_STAND_INS: Final[dict[str, Any]] = {
+    "backups": {},
+    "secrets": {},
+    "monitoring": {"app_host": "app.example", "channels": {"email": ["nobody@app.example"]}},
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is written twice, as Pulumi does; plain YAML readers keep the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # refused below: it cannot be a key
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} is there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def read_stack_file(path: Path) -> dict[str, Any]:
     """Read the `tenantry:` keys of a `Pulumi.<stack>.yaml`, without their namespace.
 
     Raises:
-        ConfigError: the file is no YAML mapping with a `config:` section.
+        ConfigError: the file cannot be read, or is no YAML mapping with a `config:` section.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError([Problem(path=path.name, message=f"is not valid YAML: {error}", fix="mend it")]) from error
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader
+    except yaml.MarkedYAMLError as error:
+        where = "" if error.problem_mark is None else f" in line {error.problem_mark.line + 1}"
+        problem = Problem(path=path.name, message=f"is not valid YAML{where}: {error.problem}", fix="correct that line")
+        raise ConfigError([problem]) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = Problem(path=path.name, message="holds characters that YAML does not allow", fix="save it as UTF-8")
+        raise ConfigError([problem]) from error
+    except OSError as error:
+        problem = Problem(path=str(path), message=f"cannot be read: {error.strerror}", fix="name a stack file")
+        raise ConfigError([problem]) from error
     config = document.get("config") if isinstance(document, dict) else None
     if not isinstance(config, dict):
         problem = Problem(path=f"{path.name}: config", message="is missing", fix="see docs/adding-a-tenant.md")
@@ -40,140 +67,124 @@ def read_stack_file(path: Path) -> dict[str, Any]:
     return {key.removeprefix(prefix): value for key, value in config.items() if str(key).startswith(prefix)}
 
 
-def parse(raw: Mapping[str, Any]) -> tuple[Settings | None, tuple[int, ...], list[Problem]]:
-    """Validate raw configuration.
+@dataclass(frozen=True, kw_only=True)
+class Parsed:
+    """What could be read, and what is wrong with the rest.
 
-    Args:
-        raw: the `tenantry:` keys without their namespace; values as parsed from YAML or JSON.
-
-    Returns:
-        The settings without the tenants that are malformed (None when anything else is), the original position of each
-        tenant that is left, and the problems. With no problems the settings are complete. Keeping the sound tenants
-        lets `resolve` report their mistakes in the same run.
+    Attributes:
+        settings: the settings without what is malformed and without what leans on it; None when too little is left.
+            With no problems they are complete. Keeping the rest lets `resolve` report its mistakes in the same run.
+        positions: position in the file of each tenant that is left.
+        problems: the mistakes of form.
+        unjudged: path prefixes below which `settings` holds stand-ins, so that nothing found there counts.
     """
+
+    settings: Settings | None
+    positions: tuple[int, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    unjudged: tuple[str, ...] = ()
+
+    def counts(self, problem: Problem) -> bool:
+        return not problem.path.startswith(self.unjudged) if self.unjudged else True
+
+
+def parse(raw: Mapping[str, Any]) -> Parsed:
+    """Validate raw configuration: the `tenantry:` keys without their namespace, values as parsed from YAML or JSON."""
     document = {key: value for key, value in raw.items() if key != EXTERNAL_SECRETS}
-    settings, problems = _validate(document, document)
-    tenants = document.get("tenants")
-    count = len(tenants) if isinstance(tenants, list) else 0
-    if settings is not None:
-        return settings, tuple(range(count)), []
-    broken = {problem.tenant for problem in problems}
-    found = [problem.problem for problem in problems]
-    if None in broken or not isinstance(tenants, list):
-        return None, (), found
-    kept = tuple(position for position in range(count) if position not in broken)
-    settings, _ = _validate({**document, "tenants": [tenants[position] for position in kept]}, document)
-    return settings, kept, found
+    found = dict(_misread(document))
+    document = _with_text_keys(document)
+    settings, malformed = _validate(document)
+    for location, problem in malformed:
+        found.setdefault(location, problem)
+    if settings is not None and not found:
+        return Parsed(settings=settings, positions=tuple(range(len(settings.tenants))))
+    rest, positions, unjudged = _without(document, found)
+    settings = None if rest is None else _validate(rest)[0]
+    return Parsed(settings=settings, positions=positions, problems=tuple(found.values()), unjudged=unjudged)
 
 
-class _Located:
-    """A problem and the position of the tenant it concerns (None: it concerns something else)."""
-
-    def __init__(self, problem: Problem, tenant: int | None) -> None:
-        self.problem = problem
-        self.tenant = tenant
-
-
-def _validate(document: Mapping[str, Any], original: Mapping[str, Any]) -> tuple[Settings | None, list[_Located]]:
+def _validate(document: Mapping[str, Any]) -> tuple[Settings | None, list[tuple[Location, Problem]]]:
     try:
         # JSON mode: arrays become tuples and nothing else is coerced
         return Settings.model_validate_json(json.dumps(document, default=str)), []
     except ValidationError as error:
-        return None, [_located(detail, original) for detail in error.errors(include_url=False)]
+        return None, [located(detail, document) for detail in error.errors(include_url=False)]
 
 
-def _located(detail: ErrorDetails, raw: Mapping[str, Any]) -> _Located:
-    location = tuple(part for part in detail["loc"] if part != "[key]")
-    tenant = location[1] if len(location) > 1 and location[0] == "tenants" and isinstance(location[1], int) else None
-    subject = "" if tenant is None else _tenant_subject(raw, tenant)
-    message, fix = _explain(detail, location)
-    missing = detail["type"] == "missing"
-    return _Located(
-        Problem(
-            path=yaml_path(location),
-            message=f"{subject}{message}",
-            value=None if missing else _shown(detail["input"]),
-            fix=fix,
-        ),
-        tenant,
+def _without(
+    document: Mapping[str, Any], locations: Iterable[Location]
+) -> tuple[dict[str, Any] | None, tuple[int, ...], tuple[str, ...]]:
+    """The document without its broken parts and without the tenants that lean on one; None when too little is left."""
+    broken: dict[str, set[int | str]] = {}
+    for location in locations:
+        key = str(location[0])
+        if len(location) == 1 and key in Settings.model_fields and key not in _STAND_INS:
+            return None, (), ()
+        broken.setdefault(key, set()).add(location[1] if len(location) > 1 else "")
+    if not broken.keys().isdisjoint({"environment", "gcp"}):
+        return None, (), ()
+    rest = {key: value for key, value in document.items() if key in Settings.model_fields}
+    rest |= {key: value for key, value in _STAND_INS.items() if key in broken}
+    unjudged = tuple(yaml_path((key,)) for key in _STAND_INS if key in broken)
+    plans, pools, tenants = (rest.get(key) or {} for key in ("plans", "pools", "tenants"))
+    lost_plans, lost_pools = broken.get("plans", set()), broken.get("pools", set())
+    default = rest["environment"].get("default_plan", EnvironmentSettings.model_fields["default_plan"].default)
+    # a plan on a lost pool cannot be judged either
+    lost_plans |= {name for name, plan in plans.items() if name not in lost_plans and plan.get("pool") in lost_pools}
+    if default in lost_plans:
+        unjudged += (yaml_path(("environment", "default_plan")),)
+    rest["plans"] = {name: plan for name, plan in plans.items() if name not in lost_plans}
+    rest["pools"] = {name: pool for name, pool in pools.items() if name not in lost_pools}
+    positions = tuple(
+        position
+        for position, entry in enumerate(tenants)
+        if position not in broken.get("tenants", set())
+        and (entry.get("plan") or default) not in lost_plans
+        and entry.get("pool") not in lost_pools
     )
+    rest["tenants"] = [tenants[position] for position in positions]
+    return rest, positions, unjudged
 
 
-def yaml_path(location: Sequence[int | str]) -> str:
-    """`("tenants", 3, "plan")` → `tenantry:tenants[3].plan`."""
-    path = ""
-    for part in location:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        else:
-            path += f".{part}" if path else f"{NAMESPACE}:{part}"
-    return path or NAMESPACE
+def _misread(value: object, location: Location = ()) -> Iterator[tuple[Location, Problem]]:
+    """What YAML reads as something else than the person meant: dates, and keys that are no text."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(key, str):
+                yield from _misread(inner, (*location, key))
+            else:
+                place = (*location, _key_text(key))
+                yield (
+                    place,
+                    Problem(
+                        path=yaml_path(place),
+                        message=f"is a key that YAML reads as {kind_of(key)}",
+                        fix="put the key in quotes",
+                    ),
+                )
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            yield from _misread(inner, (*location, position))
+    elif isinstance(value, dt.date | bytes):
+        yield (
+            location,
+            Problem(
+                path=yaml_path(location),
+                message=f"is read by YAML as {kind_of(value)}",
+                fix="put it in quotes",
+                value=str(value),
+            ),
+        )
 
 
-def _tenant_subject(raw: Mapping[str, Any], position: int) -> str:
-    entry = raw["tenants"][position]
-    name = entry.get("id") if isinstance(entry, dict) else None
-    return f"tenant {name!r}: " if isinstance(name, str) else ""
+def _with_text_keys(value: Any) -> Any:  # noqa: ANN401 - any YAML value
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else _key_text(key): _with_text_keys(inner) for key, inner in value.items()}
+    return [_with_text_keys(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _shown(value: object) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+def _key_text(key: object) -> str:
+    return str(key).lower() if isinstance(key, bool) or key is None else str(key)
 
 
-def _explain(detail: ErrorDetails, location: tuple[int | str, ...]) -> tuple[str, str]:
-    context = detail.get("ctx", {})
-    match detail["type"]:
-        case "missing":
-            return "is missing", f"add it: {_description(location)}"
-        case "extra_forbidden":
-            return "is not a known setting", _suggest(location)
-        case "literal_error":
-            return "is not one of the allowed values", f"use {context['expected']}"
-        case "string_pattern_mismatch":
-            return "has the wrong form", f"match {context['pattern']}: {_description(location)}"
-        case "value_error":
-            return str(context["error"]), _description(location)
-        case _:
-            return detail["msg"][0].lower() + detail["msg"][1:], _description(location)
-
-
-def _model_at(location: Sequence[int | str]) -> type[BaseModel] | None:
-    """The model whose field the last part of `location` names."""
-    model: type[BaseModel] | None = Settings
-    for part in location[:-1]:
-        if model is None:
-            return None
-        field = model.model_fields.get(str(part))
-        if field is not None:
-            model = _inner_model(field.annotation)
-        # a list position or a mapping's key: stay at the element's model
-    return model
-
-
-def _inner_model(annotation: object) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _inner_model(argument)
-        if found is not None:
-            return found
-    return None
-
-
-def _description(location: Sequence[int | str]) -> str:
-    named = [part for part in location if not isinstance(part, int)]
-    model = _model_at(location)
-    field = None if model is None or not named else model.model_fields.get(str(named[-1]))
-    if field is None or field.description is None:
-        return "see the schema named in the first line of the stack file"
-    return " ".join(field.description.split())
-
-
-def _suggest(location: Sequence[int | str]) -> str:
-    model = _model_at(location)
-    known = sorted(model.model_fields) if model is not None else []
-    close = difflib.get_close_matches(str(location[-1]), known, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"remove it, or use one of: {', '.join(known)}"
+__all__ = ["EXTERNAL_SECRETS", "NAMESPACE", "Parsed", "parse", "read_stack_file"]

@@ -37,6 +37,7 @@ from settings.types import (
     SqlTier,
     TenantId,
     TenantState,
+    TimeZone,
 )
 
 
@@ -130,7 +131,9 @@ class RecoveryTarget(Model):
     """What may be lost and how long recovery may take, in minutes (R3.3)."""
 
     rpo_minutes: Annotated[int, Field(ge=0)]
+    """Most data that may be lost, in minutes before the failure."""
     rto_minutes: Annotated[int, Field(ge=1)]
+    """Longest time until the tenant works again."""
 
 
 class TenantOptions(Model):
@@ -177,8 +180,8 @@ class TenantSettings(TenantOptions):
     """Cost centre of the tenant's own resources (R1.4)."""
     legal_hold: bool = False
     """Refuse offboarding as long as it stands (R2.6)."""
-    rotation: Annotated[int, Field(ge=1)] | None = None
-    """Credential rotation of this tenant alone; `secrets.rotation` when unset. It only grows."""
+    extra_rotations: Annotated[int, Field(ge=0)] = 0
+    """Rotations of this tenant's credential beyond `secrets.rotation`; raise it by one to rotate this tenant alone."""
     recreate_after_loss: bool = False
     """Allow `up` to create the tenant's database anew and empty after it vanished (docs/restore.md)."""
 
@@ -187,17 +190,17 @@ class BackupSettings(Model):
     """Logical exports and restore drills of the environment (R3.2, R3.4)."""
 
     export_schedule: CronSchedule = "0 2 * * *"
-    """When every tenant database is exported (S1: 02:00)."""
+    """When every tenant database is exported, in five fields of unix-cron; at least daily (R3.2; S1: 02:00)."""
     export_retention_days: Annotated[int, Field(ge=1, le=3650)] = 35
     """How long the exports bucket refuses to delete an export (R3.5)."""
     export_max_age_hours: Annotated[int, Field(ge=24, le=168)] = 26
     """Alert when the newest export of any tenant database is older."""
     drill_schedule: CronSchedule = "0 4 * * 0"
-    """When each instance is restored into a scratch instance and checked (S3: weekly)."""
+    """When each instance is restored into a scratch instance and checked; at least weekly (R3.4)."""
     drill_max_age_days: Annotated[int, Field(ge=1, le=45)] = 8
     """Alert when the newest successful drill of any instance is older (R3.4)."""
-    time_zone: Annotated[str, Field(pattern=r"^[A-Za-z_]+(/[A-Za-z_+-]+)*$")] = "Etc/UTC"
-    """Time zone of both schedules."""
+    time_zone: TimeZone = "Etc/UTC"
+    """Time zone of both schedules, by its IANA name."""
     lock: bool = True
     """Lock the retention of exports and audit archives. One-way: nobody can shorten it afterwards (R3.5)."""
 
@@ -220,13 +223,16 @@ class SlackChannel(Model):
     """A Slack channel; the bot's token is the external secret SLACK_TOKEN."""
 
     channel: Annotated[str, Field(pattern=r"^#[a-z0-9_-]{1,79}$")]
+    """Name of the channel with its #, in quotes."""
 
 
 class ChannelSettings(Model):
     """Where alerts go (R6.4). Critical alerts go to all of them, warnings to e-mail and Slack."""
 
-    email: tuple[EmailAddress, ...] = ()
+    email: Annotated[tuple[EmailAddress, ...], Field(max_length=14)] = ()
+    """E-mail addresses; an alert policy takes 16 channels in all (Cloud Monitoring quota)."""
     slack: SlackChannel | None = None
+    """A Slack channel."""
     pagerduty: bool = False
     """Page through PagerDuty; its integration key is the external secret PAGERDUTY_KEY."""
 
@@ -235,10 +241,15 @@ class ThresholdSettings(Model):
     """Alert thresholds (R6.2); the defaults are the numbers of S4's document."""
 
     error_rate_critical: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Share of failed requests that is critical."""
     error_rate_warning: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    """Share of failed requests that is worth a warning; below error_rate_critical."""
     latency_p95_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    """95th percentile of response time, in seconds."""
     cpu: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Share of an instance's processors in use."""
     disk: Annotated[float, Field(gt=0, lt=1)] = 0.85
+    """Share of an instance's disk in use."""
     connections: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Share of max_connections in use."""
     queue_backlog: Annotated[int, Field(ge=1)] = 1000
@@ -249,7 +260,9 @@ class SloSettings(Model):
     """Service level objective of the application (R6.3)."""
 
     availability: Annotated[float, Field(gt=0, le=0.9999)] = 0.999
+    """Share of requests that must succeed."""
     rolling_days: Annotated[int, Field(ge=1, le=30)] = 28
+    """Days over which it is measured."""
 
 
 class BudgetSettings(Model):
@@ -258,6 +271,7 @@ class BudgetSettings(Model):
     amount: Annotated[int, Field(ge=1)]
     """Whole units of the currency."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    """ISO 4217 code; it must be the billing account's own currency."""
 
 
 class MonitoringSettings(Model):
@@ -268,16 +282,22 @@ class MonitoringSettings(Model):
     health_path: Annotated[str, Field(pattern=r"^/\S*$")] = "/api/health"
     """Path of the health check (R6.1)."""
     channels: ChannelSettings
+    """Where alerts go; at least one."""
     thresholds: ThresholdSettings = ThresholdSettings()
+    """Alert thresholds."""
     slo: SloSettings = SloSettings()
+    """Service level objective."""
     budget: BudgetSettings | None = None
+    """Monthly budget; none when unset."""
 
 
 class Settings(Model):
     """One stack's configuration: each field is a key `tenantry:<field>` of the stack file."""
 
     environment: EnvironmentSettings
+    """Who this environment is."""
     gcp: GcpSettings
+    """The Google Cloud project."""
     plans: dict[PlanName, PlanSettings] = Field(default_factory=dict)
     """Plans by name."""
     pools: dict[PoolName, PoolSettings] = Field(default_factory=dict)
@@ -285,5 +305,8 @@ class Settings(Model):
     tenants: tuple[TenantSettings, ...] = ()
     """The tenants, in any order."""
     backups: BackupSettings = BackupSettings()
+    """Exports and restore drills."""
     secrets: SecretSettings = SecretSettings()
+    """Names of the application's secrets."""
     monitoring: MonitoringSettings
+    """What is watched and who is told."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import zoneinfo
+from functools import cache
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
+
+from settings import cron
 
 EnvironmentName = Literal["dev", "staging", "prod"]
 Kind = Literal["cloudsql"]
@@ -18,17 +22,35 @@ Edition = Literal["ENTERPRISE", "ENTERPRISE_PLUS"]
 FilesMode = Literal["prefix", "bucket", "none"]
 FailureScope = Literal["corruption", "instance", "region"]
 
-# Names that derived cloud names, prefixes or paths already use for something else.
+# Names that derived cloud names, prefixes or paths already use for something else, and words that YAML readers take for
+# a boolean or for nothing.
 RESERVED_TENANT_IDS: Final = frozenset(
     {
-        "admin", "all", "audit", "default", "dev", "environment", "exports", "final", "instances", "none", "null",
-        "platform", "pool", "postgres", "prod", "public", "registry", "root", "shared", "staging", "status", "system",
-        "template0", "template1", "tenant", "tenants", "true", "false", "uploads",
+        "admin", "all", "assets", "audit", "default", "dev", "environment", "exports", "false", "final", "instances",
+        "no", "none", "null", "off", "on", "platform", "pool", "postgres", "prod", "public", "registry", "root",
+        "shared", "staging", "status", "system", "template0", "template1", "tenant", "tenants", "true", "uploads",
+        "yes",
     }
 )  # fmt: skip
 
+# Variables that Cloud Run, Vercel or the language's own start-up set or obey: a secret of that name would be refused
+# or, worse, obeyed. The AWS ones are long-lived keys, which workload identity replaces (R5.4).
+RESERVED_SECRET_NAMES: Final = frozenset(
+    {
+        "CI", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "HOME", "HOSTNAME", "LD_LIBRARY_PATH",
+        "LD_PRELOAD", "NODE_ENV", "NODE_OPTIONS", "PATH", "PORT", "PYTHONPATH", "TZ",
+    }
+)  # fmt: skip
+RESERVED_SECRET_PREFIXES: Final = ("AWS_", "CLOUD_RUN_", "K_", "VERCEL_", "X_GOOGLE_")
+
+LABEL_PATTERN: Final = r"^[a-z](?:[a-z0-9]|-(?!-))*[a-z0-9]$"
+
 _SMALLEST_NETWORK: Final = 18
-_LABEL = re.compile(r"[a-z](?:[a-z0-9]|-(?!-))*[a-z0-9]")
+_RFC_1918: Final = tuple(ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+# Cloud SQL cannot be reached from or placed in Docker's bridge range (Cloud SQL, private IP requirements).
+_DOCKER_BRIDGE: Final = ipaddress.IPv4Network("172.17.0.0/16")
+_PRIVATE_DOMAINS: Final = (".internal", ".invalid", ".local", ".localhost")
+_LABEL = re.compile(LABEL_PATTERN)
 
 
 def _dns_label(value: str) -> str:
@@ -48,10 +70,21 @@ def _tenant_id(value: str) -> str:
     return value
 
 
+def _organization(value: str) -> str:
+    _dns_label(value)
+    if value.startswith("goog") or "google" in value or "g00gle" in value:
+        msg = "begins every bucket's name, and Cloud Storage refuses names that begin with goog or hold google"
+        raise ValueError(msg)
+    return value
+
+
 def _private_network(value: str) -> str:
     network = ipaddress.ip_network(value)  # its own message says what is wrong with the notation
-    if not isinstance(network, ipaddress.IPv4Network) or not network.is_private:
-        msg = "must be an RFC 1918 IPv4 network"
+    if not isinstance(network, ipaddress.IPv4Network) or not any(network.subnet_of(range_) for range_ in _RFC_1918):
+        msg = "must be an RFC 1918 IPv4 network (in 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16)"
+        raise ValueError(msg)
+    if network.overlaps(_DOCKER_BRIDGE):
+        msg = f"overlaps {_DOCKER_BRIDGE}, which Cloud SQL keeps for itself"
         raise ValueError(msg)
     if network.prefixlen > _SMALLEST_NETWORK:
         msg = "must be /18 or larger: half of it is reserved for private database addresses"
@@ -59,12 +92,66 @@ def _private_network(value: str) -> str:
     return value
 
 
+def _public_host(value: str) -> str:
+    if value.endswith(_PRIVATE_DOMAINS):
+        msg = "is no public name, so nothing outside could check it"
+        raise ValueError(msg)
+    return value
+
+
+def _secret_name(value: str) -> str:
+    if value in RESERVED_SECRET_NAMES or value.startswith(RESERVED_SECRET_PREFIXES):
+        msg = "is an environment variable that the platform itself sets or obeys"
+        raise ValueError(msg)
+    return value
+
+
+def _cron(value: str) -> str:
+    cron.parse(value)
+    return value
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
+
+
+def _time_zone(value: str) -> str:
+    # a machine without a time zone database cannot judge; Cloud Scheduler still does
+    if _time_zones() and value not in _time_zones():
+        msg = "is not a time zone of the IANA database"
+        raise ValueError(msg)
+    return value
+
+
 # 30 characters keep `{organization}-{environment}-{tenant}-uploads` within a bucket's 63 (12 + 7 + 30 + 10).
-TenantId = Annotated[str, Field(min_length=2, max_length=30), AfterValidator(_tenant_id)]
-PoolName = Annotated[str, Field(min_length=2, max_length=20), AfterValidator(_dns_label)]
-PlanName = Annotated[str, Field(min_length=2, max_length=20), AfterValidator(_dns_label)]
-OrganizationName = Annotated[str, Field(min_length=2, max_length=12), AfterValidator(_dns_label)]
-PrivateNetwork = Annotated[str, AfterValidator(_private_network)]
+TenantId = Annotated[
+    str,
+    Field(
+        min_length=2,
+        max_length=30,
+        json_schema_extra={"pattern": LABEL_PATTERN, "not": {"enum": [*sorted(RESERVED_TENANT_IDS)]}},
+    ),
+    AfterValidator(_tenant_id),
+]
+PoolName = Annotated[
+    str, Field(min_length=2, max_length=20, json_schema_extra={"pattern": LABEL_PATTERN}), AfterValidator(_dns_label)
+]
+PlanName = Annotated[
+    str, Field(min_length=2, max_length=20, json_schema_extra={"pattern": LABEL_PATTERN}), AfterValidator(_dns_label)
+]
+OrganizationName = Annotated[
+    str,
+    Field(
+        min_length=2, max_length=12, json_schema_extra={"pattern": LABEL_PATTERN, "not": {"pattern": "^goog|google"}}
+    ),
+    AfterValidator(_organization),
+]
+PrivateNetwork = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$"}),
+    AfterValidator(_private_network),
+]
 # Google's rules: project ids are 6-30 characters; regions look like europe-west1.
 GcpProjectId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
 GcpProjectNumber = Annotated[str, Field(pattern=r"^[0-9]{6,15}$")]
@@ -75,7 +162,11 @@ BillingAccount = Annotated[str, Field(pattern=r"^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F
 # A tag moves; only a digest names one image for good.
 ContainerImage = Annotated[str, Field(pattern=r"^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}$")]
 LabelValue = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-Hostname = Annotated[str, Field(max_length=253, pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$")]
+Hostname = Annotated[
+    str,
+    Field(max_length=253, pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+([a-z]{2,63}|xn--[a-z0-9-]{2,59})$"),
+    AfterValidator(_public_host),
+]
 EmailAddress = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 # Cloud SQL's machine types: shared-core, custom and performance-optimised.
 SqlTier = Annotated[
@@ -83,5 +174,8 @@ SqlTier = Annotated[
 ]
 PostgresVersion = Literal["POSTGRES_15", "POSTGRES_16", "POSTGRES_17", "POSTGRES_18"]
 # Five fields of unix-cron, as Cloud Scheduler takes them.
-CronSchedule = Annotated[str, Field(pattern=r"^(\S+\s+){4}\S+$")]
-SecretName = Annotated[str, Field(min_length=2, max_length=64, pattern=r"^[A-Z][A-Z0-9_]*$")]
+CronSchedule = Annotated[str, Field(json_schema_extra={"pattern": r"^(\S+\s+){4}\S+$"}), AfterValidator(_cron)]
+TimeZone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_time_zone)]
+SecretName = Annotated[
+    str, Field(min_length=2, max_length=64, pattern=r"^[A-Z][A-Z0-9_]*$"), AfterValidator(_secret_name)
+]
