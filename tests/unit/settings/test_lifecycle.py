@@ -1,0 +1,149 @@
+"""What may change between two deployments, and what is refused with instructions (R2.6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from settings.lifecycle import Previous, check, describe, describe_instances, lift_guards
+from settings.load import read_stack_file
+from settings.plan import Plan
+from settings.resolve import load
+from tests import ROOT
+
+
+def raw_config() -> dict[str, Any]:
+    return read_stack_file(ROOT / "Pulumi.dev.yaml")
+
+
+def plan_of(raw: dict[str, Any]) -> Plan:
+    return load(raw, "dev")
+
+
+def published(plan: Plan) -> Previous:
+    return Previous(
+        tenants={tenant.id: describe(tenant) for tenant in plan.tenants}, instances=describe_instances(plan)
+    )
+
+
+def with_tenant(tenant_id: str, **changes: object) -> dict[str, Any]:
+    raw = raw_config()
+    raw["tenants"] = [{**entry, **changes} if entry["id"] == tenant_id else entry for entry in raw["tenants"]]
+    return raw
+
+
+def without(tenant_id: str) -> dict[str, Any]:
+    raw = raw_config()
+    raw["tenants"] = [entry for entry in raw["tenants"] if entry["id"] != tenant_id]
+    return raw
+
+
+@pytest.fixture
+def before() -> Previous:
+    return published(plan_of(raw_config()))
+
+
+def test_first_deployment_and_an_unchanged_one_are_accepted(before: Previous) -> None:
+    assert check(Previous(), plan_of(raw_config())) == []
+    assert check(before, plan_of(raw_config())) == []
+
+
+def test_outputs_of_a_stack_without_a_registry_are_no_previous_deployment() -> None:
+    assert Previous.from_outputs({}) == Previous()
+    assert Previous.from_outputs({"registry": None, "guarded": None}) == Previous()
+
+
+def test_removing_an_active_tenant_is_refused_with_the_way_to_do_it(before: Previous) -> None:
+    [problem] = check(before, plan_of(without("acme")))
+    assert problem.path == "tenantry:tenants"
+    assert problem.message == "tenant 'acme' is active and its entry is gone; its data would be deleted."
+    assert problem.fix.startswith("put the entry back with `state: offboarding`")
+    assert problem.value == "acme"
+
+
+def test_renaming_a_tenant_is_recognised(before: Previous) -> None:
+    [problem] = check(before, plan_of(with_tenant("acme", id="acme-corp")))
+    assert problem.message.endswith("If this is a rename to 'acme-corp': an id cannot change.")
+
+
+def test_an_offboarding_tenant_without_its_export_cannot_be_removed() -> None:
+    before = published(plan_of(with_tenant("acme", state="offboarding")))
+    [problem] = check(before, plan_of(without("acme")))
+    assert problem.message.startswith("tenant 'acme' is offboarding")
+    assert problem.fix.startswith("wait until its final export is proved")
+
+
+def test_an_exported_tenant_can_be_removed() -> None:
+    plan = lift_guards(plan_of(with_tenant("acme", state="offboarding")), {"acme"})
+    assert check(published(plan), plan_of(without("acme"))) == []
+
+
+@pytest.mark.parametrize(
+    ("tenant", "changes", "field", "old", "new"),
+    [
+        ("acme", {"pool": "second"}, "pool", "general", "second"),
+        ("acme", {"placement": "dedicated"}, "placement", "shared", "dedicated"),
+        ("cobalt-bank", {"region": "europe-west3"}, "region", "europe-west1", "europe-west3"),
+    ],
+)
+def test_moving_by_an_edit_is_refused(
+    before: Previous, tenant: str, changes: dict[str, object], field: str, old: str, new: str
+) -> None:
+    raw = with_tenant(tenant, **changes)
+    raw["pools"]["second"] = {"capacity": 5, "tier": "db-custom-1-3840"}
+    problems = check(before, plan_of(raw))
+    found = {problem.path.rpartition(".")[2]: problem for problem in problems}
+    assert found[field].value == new
+    assert f"{field} cannot change from {old!r} by an edit" in found[field].message
+    assert found[field].fix.startswith(f"set it back to {old!r}")
+
+
+def test_a_rotation_goes_up_by_one_and_never_back(before: Previous) -> None:
+    def rotated(extra: int) -> Plan:
+        return plan_of(with_tenant("acme", extra_rotations=extra))
+
+    assert check(before, rotated(1)) == []
+    [jump] = check(before, rotated(2))
+    assert jump.message.startswith("tenant 'acme': the rotation jumps from 1")
+    [back] = check(published(rotated(2)), rotated(1))
+    assert back.message.startswith("tenant 'acme': the rotation went back from 3")
+    assert back.value == "2"
+
+
+def test_rebuilding_an_instance_by_an_edit_is_refused_unless_its_loss_is_acknowledged(before: Previous) -> None:
+    raw = raw_config()
+    raw["pools"]["general"]["generation"] = 2
+    [problem] = check(before, plan_of(raw))
+    assert problem.path == "tenantry:pools.general"
+    assert (
+        "'ledgerly-dev-pool-general-1' would be replaced by an empty 'ledgerly-dev-pool-general-2'" in problem.message
+    )
+    raw["pools"]["general"]["recreate_after_loss"] = True
+    assert check(before, plan_of(raw)) == []
+
+
+def test_a_pool_goes_only_after_its_tenants(before: Previous) -> None:
+    raw = raw_config()
+    raw["pools"] = {"other": raw["pools"]["general"]}
+    raw["plans"]["standard"]["pool"] = "other"
+    paths = {problem.path: problem for problem in check(before, plan_of(raw))}
+    assert paths["tenantry:pools"].value == "general"
+    emptied = raw_config()
+    emptied["tenants"] = []
+    empty = lift_guards(plan_of(emptied), ())
+    assert [pool.guarded for pool in empty.pools] == [False]
+    gone = raw_config()
+    gone["tenants"], gone["pools"], gone["plans"] = [], {}, {"standard": {"placement": "dedicated"}}
+    assert check(published(empty), plan_of(gone)) == []
+
+
+def test_a_marker_lifts_only_the_guard_of_an_offboarding_tenant() -> None:
+    plan = plan_of(with_tenant("cobalt-bank", state="offboarding"))
+    lifted = lift_guards(plan, {"cobalt-bank", "acme"})
+    guarded = {tenant.id: tenant.guarded for tenant in lifted.tenants}
+    assert guarded == {"acme": True, "birchwood": True, "cobalt-bank": False}
+    [instance] = [tenant.instance for tenant in lifted.tenants if tenant.instance is not None]
+    assert instance.guarded is False
+    assert [pool.guarded for pool in lifted.pools] == [True]
+    assert all(tenant.guarded for tenant in lift_guards(plan, ()).tenants)
