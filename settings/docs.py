@@ -1,0 +1,157 @@
+"""docs/configuration.md: every setting, from the models' own descriptions and limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final
+
+from settings.defaults import FLOORS, INSTANCE_DEFAULTS, TENANT_DEFAULTS
+from settings.models import InstanceOptions
+from settings.schema import stack_schema
+from settings.types import RESERVED_SECRET_NAMES, RESERVED_SECRET_PREFIXES, RESERVED_TENANT_IDS
+
+DOCS_FILE: Final = Path(__file__).parent.parent / "docs" / "configuration.md"
+
+_INTRODUCTION: Final = """\
+# Configuration
+
+Generated from `settings/` by `python -m settings docs`; edit the descriptions there.
+
+Each stack has one file, `Pulumi.<stack>.yaml`. Every section below is a key `tenantry:<section>` under its `config:`.
+`python -m settings check` reads all stack files and prints every mistake at once, with its place, its value and the
+fix; `pulumi preview` does the same before it registers anything. Editors that know `yaml-language-server` complete and
+check while you write, from `settings/stack.schema.json`, which the first line of each stack file names.
+
+**Layers.** A tenant's options come from the built-in defaults, then its plan, then its own entry. What is not written
+(or has no value, as in `pool:`) falls through to the layer below; `false` and `0` are values. `instance` is layered
+option by option, `targets` scope by scope. Options that a placement would ignore are refused: a shared tenant or plan
+has no `instance` or `region`, a dedicated one no `pool`.
+
+**Floors.** A value below the floor of its environment is refused, never raised in silence.
+"""
+
+
+def render() -> str:
+    """The page as the committed file holds it."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    schema = stack_schema()
+    yield _INTRODUCTION
+    yield from _floors()
+    definitions: Mapping[str, Any] = schema["$defs"]
+    sections: Mapping[str, Any] = schema["properties"]["config"]["properties"]
+    required = schema["properties"]["config"]["required"]
+    yield "## Sections"
+    yield ""
+    yield from _table(
+        ("Key", "Type", "Needed", "Meaning"),
+        [
+            (f"`{key}`", _type(value), "yes" if key in required else "no", value["description"])
+            for key, value in sections.items()
+        ],
+    )
+    for name, definition in definitions.items():
+        if definition["type"] == "object":
+            yield from _model(name, definition)
+    yield "## Words that are taken"
+    yield ""
+    yield f"Tenant ids: {_words(sorted(RESERVED_TENANT_IDS))}."
+    yield ""
+    prefixes = [f"{prefix}*" for prefix in RESERVED_SECRET_PREFIXES]
+    yield f"Names of secrets: {_words([*sorted(RESERVED_SECRET_NAMES), *prefixes])}."
+
+
+def _floors() -> Iterator[str]:
+    names = [field.name for field in fields(FLOORS["dev"])]
+    rows = [(f"`{name}`", *(_literal(getattr(floor, name)) for floor in FLOORS.values())) for name in names]
+    yield from _table(("Floor", *FLOORS), rows)
+
+
+def _model(name: str, definition: Mapping[str, Any]) -> Iterator[str]:
+    yield f"## {name}"
+    yield ""
+    yield definition["description"]
+    yield ""
+    required = definition.get("required", ())
+    rows = [
+        (
+            f"`{field}`",
+            _type(value),
+            "needed" if field in required else _default(name, field, value),
+            value["description"],
+        )
+        for field, value in definition["properties"].items()
+    ]
+    yield from _table(("Setting", "Type", "Default", "Meaning"), rows)
+
+
+def _default(model: str, field: str, value: Mapping[str, Any]) -> str:
+    built_in: object = None
+    if model in {"InstanceOptions", "PoolSettings"} and field in InstanceOptions.model_fields:
+        built_in = getattr(INSTANCE_DEFAULTS, field)
+    elif model == "PlanSettings" and field not in {"instance", "targets"}:
+        built_in = getattr(TENANT_DEFAULTS, field)
+    elif model == "TenantSettings" and field in type(TENANT_DEFAULTS).model_fields:
+        return "the plan's"
+    else:
+        built_in = value.get("default")
+    if isinstance(built_in, dict):
+        return "as below"
+    return "unset" if built_in is None else _literal(built_in)
+
+
+def _type(value: Mapping[str, Any]) -> str:
+    """A property's type and limits, in words."""
+    options = [option for option in value.get("anyOf", ()) if option.get("type") != "null"]
+    if options:
+        return " or ".join(_type(option) for option in options)
+    if "$ref" in value:
+        name = value["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    words = value.get("enum", [value["const"]] if "const" in value else [])
+    return _words(words) if words else _plain_type(value)
+
+
+def _plain_type(value: Mapping[str, Any]) -> str:
+    match value["type"]:
+        case "array":
+            return f"list of {_type(value['items'])}"
+        case "object":
+            inner = [*value.get("patternProperties", {}).values(), value["additionalProperties"]][0]
+            return f"mapping of names to {_type(inner)}"
+        case "integer" | "number" as kind:
+            return f"{'whole number' if kind == 'integer' else 'number'}{_limits(value)}"
+        case "boolean":
+            return "`true`, `false`"
+        case _:
+            return "text"
+
+
+def _limits(value: Mapping[str, Any]) -> str:
+    least, most = value.get("minimum"), value.get("maximum")
+    above, below = value.get("exclusiveMinimum"), value.get("exclusiveMaximum")
+    limits = [
+        f"{word} {limit}"
+        for word, limit in (("from", least), ("above", above), ("to", most), ("below", below))
+        if limit is not None
+    ]
+    return f" {' '.join(limits)}" if limits else ""
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    for row in (head, tuple("---" for _ in head), *rows):
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+    yield ""
+
+
+def _literal(value: object) -> str:
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def _words(words: list[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
