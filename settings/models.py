@@ -308,5 +308,5 @@ class Settings(Model):
     """Exports and restore drills."""
     secrets: SecretSettings = SecretSettings()
     """Names of the application's secrets."""
-    # the docstring of a file's last field escapes Pydantic, so this one has its description here
-    monitoring: Annotated[MonitoringSettings, Field(description="What is watched and who is told.")]
+    monitoring: MonitoringSettings
+    """Checks, alerts and who is told."""
