@@ -1,0 +1,214 @@
+"""The frame: whatever a rule meets, the answer is a judgement and never silence."""
+
+from collections.abc import Iterator
+
+import pytest
+from pulumi_policy import StackValidationArgs, StackValidationPolicy
+from pulumi_policy.proxy import unknown_checking_proxy
+
+from policies.frame import expect
+from policies.frame.bridge import to_policy
+from policies.frame.index import Index
+from policies.frame.resources import Resource
+from policies.frame.rules import Config, ConfigError, Family, Finding, ResourceRule, Setting, Severity, StackRule
+from policies.frame.values import ABSENT, UNKNOWN, items, read, thaw
+from tests.policies.fixtures import COMPLIANT
+from tests.policies.support import (
+    NO_EXEMPTIONS,
+    UNKNOWN_NUMBER_VALUE,
+    UNKNOWN_OBJECT_VALUE,
+    UNKNOWN_STRING_VALUE,
+    judge,
+    judge_all,
+    run,
+)
+
+_BUCKET = "gcp:storage/bucket:Bucket"
+_FLOOR = Setting(name="minDays", default=30, minimum=7, maximum=90, description="Days.")
+_LOCK = Setting(name="lock", default=True, description="Lock.")
+_NAMES = Setting(name="names", default=(), description="Names.")
+
+
+def _rule(check: object, *settings: Setting) -> ResourceRule:
+    return ResourceRule(
+        name="example",
+        family=Family.RETENTION,
+        refuses="An example.",
+        severity=Severity.LOW,
+        remediation="Fix it.",
+        requirements=("R8.2",),
+        settings=settings,
+        tokens=(_BUCKET,),
+        check=check,  # type: ignore[arg-type]
+    )
+
+
+def test_reading_tells_values_absence_and_the_unknown_apart() -> None:
+    props = thaw(
+        unknown_checking_proxy(
+            {
+                "off": False,
+                "zero": 0.0,
+                "empty": "",
+                "none": None,
+                "later": UNKNOWN_STRING_VALUE,
+                "object": UNKNOWN_OBJECT_VALUE,
+                "list": [1.0, UNKNOWN_NUMBER_VALUE, {"deep": UNKNOWN_STRING_VALUE, "half": 0.5}],
+            }
+        )
+    )
+
+    assert read(props, "off") is False
+    assert read(props, "zero") == 0
+    assert type(read(props, "zero")) is int
+    assert read(props, "empty") == ""
+    assert read(props, "none") is ABSENT
+    assert read(props, "missing") is ABSENT
+    assert read(props, "missing.below") is ABSENT
+    assert read(props, "off.below") is ABSENT
+    assert read(props, "later") is UNKNOWN
+    assert read(props, "object.below.it") is UNKNOWN
+    assert items(props, "list") == [1, UNKNOWN, {"deep": UNKNOWN, "half": 0.5}]
+    assert items(props, "missing") is ABSENT
+    assert items(props, "object") is UNKNOWN
+    with pytest.raises(TypeError, match="off is not a list"):
+        items(props, "off")
+
+
+def test_a_rule_that_breaks_is_a_violation_which_names_the_rule_and_hides_the_reason() -> None:
+    def check(_: Resource, __: Config) -> Iterator[str]:
+        yield "the first finding"
+        raise RuntimeError("hunter2")
+
+    assert run(_rule(check), _BUCKET, {}) == [
+        "the first finding. Fix it.",
+        "rule example could not be evaluated (RuntimeError), so it refuses. Fix it.",
+    ]
+
+
+def test_a_stack_rule_that_breaks_is_a_violation_of_the_stack() -> None:
+    def check(_: Index, __: Config) -> Iterator[Finding]:
+        raise KeyError("hunter2")
+        yield
+
+    rule = StackRule(
+        name="example",
+        family=Family.COMPLETENESS,
+        refuses="An example.",
+        severity=Severity.LOW,
+        remediation="Fix it.",
+        requirements=(),
+        check=check,
+    )
+    policy = to_policy(rule, NO_EXEMPTIONS)
+    assert isinstance(policy, StackValidationPolicy)
+    reports: list[tuple[str, str | None]] = []
+
+    policy.validate(StackValidationArgs([]), lambda message, urn=None: reports.append((message, urn)))
+
+    assert reports == [("rule example could not be evaluated (KeyError), so it refuses. Fix it.", None)]
+
+
+def test_a_property_of_the_wrong_shape_is_a_violation() -> None:
+    found = judge(
+        "sql-authorized-networks",
+        "gcp:sql/databaseInstance:DatabaseInstance",
+        {"settings": {"ipConfiguration": {"authorizedNetworks": "10.0.0.0/8"}}},
+    )
+
+    assert found == ["rule sql-authorized-networks could not be evaluated (TypeError), so it refuses"]
+
+
+def test_a_rule_says_nothing_of_other_types() -> None:
+    def check(_: Resource, __: Config) -> Iterator[str]:
+        yield "never"
+
+    assert run(_rule(check), "gcp:storage/bucketObject:BucketObject", {}) == []
+    assert run(_rule(check), "aws:storage/bucket:Bucket", {}) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"minDays": "30"}, "policy config minDays must be a whole number"),
+        ({"minDays": True}, "policy config minDays must be a whole number"),
+        ({"minDays": 7.5}, "policy config minDays must be a whole number"),
+        ({"minDays": 0.0}, "policy config minDays must be at least 7 and at most 90"),
+        ({"minDays": 91.0}, "policy config minDays must be at least 7 and at most 90"),
+        ({"lock": 1.0}, "policy config lock must be true or false"),
+        ({"names": "app"}, "policy config names must be a list of strings"),
+        ({"names": [1]}, "policy config names must be a list of strings"),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_a_violation(given: dict[str, object], complaint: str) -> None:
+    def check(_: Resource, config: Config) -> Iterator[str]:
+        yield f"{config.number('minDays')} {config.flag('lock')} {config.words('names')}"
+
+    rule = _rule(check, _FLOOR, _LOCK, _NAMES)
+
+    assert run(rule, _BUCKET, {}, config=given) == [
+        f"rule example refuses because of its configuration: {complaint}. Fix it."
+    ]
+
+
+def test_without_a_config_the_strictest_values_hold() -> None:
+    config = Config((_FLOOR, _LOCK, _NAMES), {})
+
+    assert (config.number("minDays"), config.flag("lock"), config.words("names")) == (30, True, frozenset())
+
+
+def test_config_values_arrive_as_doubles() -> None:
+    assert Config((_FLOOR,), {"minDays": 7.0}).number("minDays") == 7
+    with pytest.raises(ConfigError):
+        Config((_FLOOR,), {"minDays": float("6")}).number("minDays")
+
+
+def test_messages_show_enum_words_and_numbers_and_nothing_that_could_be_a_secret() -> None:
+    assert [expect.shown(value) for value in (True, 0, "INGRESS_TRAFFIC_ALL", "7776000s", "on", "")] == [
+        "true",
+        "0",
+        "INGRESS_TRAFFIC_ALL",
+        "7776000s",
+        "on",
+        "empty",
+    ]
+    for secret in ("hunter2", "AKIA7EXAMPLE", "Sup3r-Secret", "p\nq", ["hunter2"], {"a": "hunter2"}):
+        assert expect.shown(secret) == "another value"
+
+
+def _with_every_string(value: object, secret: str) -> object:
+    if isinstance(value, dict):
+        return {key: _with_every_string(item, secret) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_every_string(item, secret) for item in value]
+    return secret
+
+
+@pytest.mark.parametrize("token", COMPLIANT)
+def test_no_rule_quotes_a_secret(token: str) -> None:
+    """Every property of every fixture holds the secret, so that a rule which quotes one of them quotes it."""
+    secret = "Tr0ub4dor&3-is-a-secret"
+    props = _with_every_string(COMPLIANT[token], secret)
+    assert isinstance(props, dict)
+
+    assert secret not in str(judge_all(token, props | {"password": secret, "policyData": secret}))
+
+
+def test_everything_unknown_is_never_silence_for_a_guarded_type() -> None:
+    """A resource whose every property is unknown passes only the rules that ask for something to be set."""
+    token = "gcp:sql/databaseInstance:DatabaseInstance"
+    props = dict.fromkeys(COMPLIANT[token], UNKNOWN_OBJECT_VALUE)
+
+    assert sorted(judge_all(token, props)) == [
+        "sql-authorized-networks",
+        "sql-backup-count",
+        "sql-backup-location",
+        "sql-backups-enabled",
+        "sql-data-api",
+        "sql-edition",
+        "sql-iam-authentication",
+        "sql-log-flags",
+        "sql-point-in-time",
+        "sql-public-ip",
+        "sql-tls",
+    ]
