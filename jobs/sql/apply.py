@@ -1,0 +1,250 @@
+"""Brings every tenant's database in line with the registry, instance by instance, and writes down what holds."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+import psycopg
+from pydantic import ValidationError
+
+from jobs.sql import isolation
+from jobs.sql.catalog import Catalog, Group
+from jobs.sql.errors import IsolationError, JobError
+from jobs.sql.facts import Login, violations
+from jobs.sql.log import Log
+from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, ca_file, message_of, rows
+from jobs.sql.registry import Instance, Status, Tenant, parse_credential
+from jobs.sql.stores import AdminPassword, Objects, Secrets
+
+# Any number will do as long as it never changes: it keeps two runs on one instance apart.
+_LOCK: Final = 0x74656E616E747279
+_LOCK_PAUSE: Final = 1.0  # seconds between two attempts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apply:
+    """One run over all tenants.
+
+    Attributes:
+        idle_in_transaction_ms: after so many milliseconds an idle transaction of a tenant's login is ended.
+        lock_wait_s: how many seconds to wait for another run on the same instance.
+    """
+
+    objects: Objects
+    secrets: Secrets
+    admin_password: AdminPassword
+    log: Log
+    idle_in_transaction_ms: int
+    lock_wait_s: float
+
+    def run(self, catalog: Catalog) -> bool:
+        """Serve every tenant; return whether all of them are done. One failure stops nobody else."""
+        started = time.monotonic()
+        failed = len(catalog.damaged) + len(catalog.homeless)
+        for name, problem in catalog.damaged:
+            # No status: an object that is not a tenant does not get to say where its status goes.
+            self.log.event(
+                "ERROR", "sql_job.tenant", problem, tenant=name, instance=None, result="failed", error=problem
+            )
+        for tenant, problem in catalog.homeless:
+            self._report(tenant, JobError(problem))
+        for group in catalog.groups:
+            failed += self._instance(group)
+        self.log.event(
+            "ERROR" if failed else "INFO",
+            "sql_job.summary",
+            f"{catalog.count - failed} of {catalog.count} tenants done, {failed} failed",
+            result="failed" if failed else "ok",
+            tenants=catalog.count,
+            failed=failed,
+            other_kinds=catalog.other_kinds,
+            duration_s=round(time.monotonic() - started, 3),
+        )
+        return failed == 0
+
+    def _instance(self, group: Group) -> int:
+        """Serve an instance's tenants; return how many failed."""
+        instance = group.instance
+        waiting = list(group.tenants)
+        failed = 0
+        try:
+            with ca_file(instance.server_ca_pem) as ca:
+                server = Server(host=instance.host, port=instance.port, ca_file=ca)
+                with self._admin(instance, server, MAINTENANCE_DATABASE) as lock:
+                    self._take_lock(lock, instance)
+                    self._close_common_databases(lock, group)
+                    prepared: list[Tenant] = []
+                    for tenant in group.tenants:
+                        if self._attempt(lock, tenant, partial(self._prepare, tenant, instance, server)):
+                            prepared.append(tenant)
+                        else:
+                            waiting.remove(tenant)
+                            failed += 1
+                    # Only now is every door closed: what is proved for one tenant holds against all the others.
+                    for tenant in prepared:
+                        foreign = next((other for other in prepared if other is not tenant), None)
+                        if not self._attempt(lock, tenant, partial(self._finish, tenant, foreign, instance, server)):
+                            failed += 1
+                        waiting.remove(tenant)
+        except (JobError, psycopg.Error) as error:
+            for tenant in waiting:
+                self._report(tenant, error)
+            failed += len(waiting)
+        return failed
+
+    def _attempt(self, lock: Connection, tenant: Tenant, step: Callable[[], None]) -> bool:
+        """Run a step for one tenant and report its failure; a lost lock is the instance's failure and passes through."""
+        rows(lock, "SELECT 1")
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other tenants come next, and exit code 1 at the end
+            self._report(tenant, error)
+            return False
+        return True
+
+    def _prepare(self, tenant: Tenant, instance: Instance, server: Server) -> None:
+        """Close the tenant's doors and shut out the logins that may not be used."""
+        with self._admin(instance, server, MAINTENANCE_DATABASE) as common:
+            isolation.ensure_roles(common, tenant, instance)
+            ended = isolation.end_disabled_sessions(common, tenant)
+            isolation.ensure_database(common, tenant, instance)
+            isolation.ensure_limits(common, tenant, idle_in_transaction_ms=self.idle_in_transaction_ms)
+        if ended:
+            message = f"ended {ended} sessions of logins that are disabled while {tenant.state}"
+            self.log.event(
+                "INFO", "sql_job.sessions_ended", message, tenant=tenant.id, instance=instance.key, sessions=ended
+            )
+        with self._admin(instance, server, tenant.database) as own:
+            moved = isolation.ensure_ownership(own, tenant)
+        if moved:
+            message = f"gave {moved} objects of {tenant.database} to {tenant.owner_role}"
+            self.log.event(
+                "INFO", "sql_job.objects_moved", message, tenant=tenant.id, instance=instance.key, objects=moved
+            )
+
+    def _finish(self, tenant: Tenant, foreign: Tenant | None, instance: Instance, server: Server) -> None:
+        """Check every fact, let the logins in, prove them, publish the DSN and write the status: strictly in this order."""
+        with self._admin(instance, server, tenant.database) as own:
+            if wrong := violations(own, tenant, instance):
+                raise IsolationError(f"{tenant.id}: not isolated: {'; '.join(wrong)}")
+        if tenant.state == "active":
+            self._publish(tenant, foreign, instance, server)
+        self._report(tenant, None)
+
+    def _publish(self, tenant: Tenant, foreign: Tenant | None, instance: Instance, server: Server) -> None:
+        content = self.secrets.latest(tenant.credential_secret)
+        if content is None:
+            raise JobError(f"{tenant.credential_secret}: has no readable version; run the program's `up` first")
+        password = parse_credential(tenant, content).password
+        url = server.url(login=tenant.active_login, password=password, database=tenant.database)
+        self.log.protect(password, url)
+        login = Login(server=server, name=tenant.active_login, password=password)
+        with self._admin(instance, server, MAINTENANCE_DATABASE) as common:
+            isolation.enable_logins(common, tenant)
+            works = login.password_works(tenant.database)
+            if works == "no":
+                isolation.set_password(common, login.name, password)
+        published = self.secrets.latest(tenant.url_secret) == url
+        if works == "busy" and published:
+            # The password is right and was proved before; an application that uses all it may is no failure of isolation.
+            message = f"{login.name} holds all of its {tenant.connection_limit} connections; its facts were checked, not tried"
+            self.log.event("WARNING", "sql_job.busy", message, tenant=tenant.id, instance=instance.key)
+            return
+        login.prove(tenant, foreign=foreign)
+        if not published:
+            self.secrets.add(tenant.url_secret, url)
+            message = f"published the DSN of rotation {tenant.rotation}"
+            self.log.event(
+                "INFO",
+                "sql_job.url_published",
+                message,
+                tenant=tenant.id,
+                instance=instance.key,
+                rotation=tenant.rotation,
+            )
+
+    @contextmanager
+    def _admin(self, instance: Instance, server: Server, database: str) -> Iterator[Connection]:
+        token = self.admin_password()
+        self.log.protect(token)
+        with server.admin(user=instance.admin_user, password=token, database=database) as connection:
+            yield connection
+
+    def _take_lock(self, connection: Connection, instance: Instance) -> None:
+        """Hold the instance's lock until the session ends.
+
+        Raises:
+            JobError: another run holds it for longer than this run may wait.
+        """
+        deadline = time.monotonic() + self.lock_wait_s
+        while not rows(connection, "SELECT pg_try_advisory_lock(%(key)s)", key=_LOCK)[0][0]:
+            if time.monotonic() >= deadline:
+                raise JobError(
+                    f"{instance.key}: another run still holds the lock after {self.lock_wait_s:g} s; let it finish, "
+                    "or end its session (application_name tenantry-sql-job)"
+                )
+            time.sleep(min(_LOCK_PAUSE, self.lock_wait_s))
+
+    def _close_common_databases(self, connection: Connection, group: Group) -> None:
+        for database in isolation.close_common_databases(connection, group.instance, list(group.tenants)):
+            message = f"database {database} belongs to no tenant and any login can open it; drop it or revoke CONNECT"
+            self.log.event("WARNING", "sql_job.open_database", message, instance=group.instance.key)
+
+    def _report(self, tenant: Tenant, error: Exception | None) -> None:
+        """Log the result and write the status that readers of the registry go by."""
+        text = None if error is None else self.log.redact(explain(error))
+        try:
+            before = self._status_before(tenant)
+            self._write_status(tenant, isolated=_isolated(error, before), error=text)
+        except Exception as problem:
+            if error is None:
+                raise
+            text = f"{text}; and its status could not be written: {self.log.redact(explain(problem))}"
+        self.log.event(
+            "INFO" if text is None else "ERROR",
+            "sql_job.tenant",
+            f"{tenant.id}: {'isolated' if text is None else text}",
+            tenant=tenant.id,
+            instance=tenant.instance,
+            result="ok" if text is None else "failed",
+            state=tenant.state,
+            rotation=tenant.rotation,
+            error=text,
+        )
+
+    def _status_before(self, tenant: Tenant) -> Status | None:
+        content = self.objects.read(tenant.status)
+        try:
+            status = None if content is None else Status.model_validate_json(content)
+        except ValidationError:
+            return None
+        return status if status is not None and status.generation == tenant.generation else None
+
+    def _write_status(self, tenant: Tenant, *, isolated: bool, error: str | None) -> None:
+        status = Status(
+            id=tenant.id,
+            isolated=isolated,
+            generation=tenant.generation,
+            rotation=tenant.rotation,
+            applied_at=datetime.now(UTC),
+            error=error,
+        )
+        self.objects.write(tenant.status, status.model_dump_json().encode())
+
+
+def explain(error: Exception) -> str:
+    """One line for a log or a status, without the statement that failed."""
+    if isinstance(error, psycopg.Error):
+        return message_of(error)
+    return str(error) if isinstance(error, JobError) else f"{type(error).__name__}: {error}"
+
+
+def _isolated(error: Exception | None, before: Status | None) -> bool:
+    """An outage takes nothing back that was proved for the same declaration; a violated fact does, at once."""
+    if error is None:
+        return True
+    return not isinstance(error, IsolationError) and before is not None and before.isolated

@@ -1,0 +1,81 @@
+"""The registry as the job sees it: tenants grouped by the instance that they live on, damaged entries apart."""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+
+from jobs.sql.errors import JobError
+from jobs.sql.registry import Instance, Tenant, parse_instance, parse_tenant
+from jobs.sql.stores import Objects
+
+_KIND = "cloudsql"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """An instance and the tenants on it, sorted by id."""
+
+    instance: Instance
+    tenants: tuple[Tenant, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """Everything that the registry declares for this job.
+
+    Attributes:
+        groups: the instances that have tenants, sorted by key.
+        homeless: valid tenants whose instance is missing or damaged, each with the reason.
+        damaged: names of tenant objects that cannot be used, each with the reason.
+        other_kinds: how many tenants live elsewhere (Firestore and the like) and are none of this job's business.
+    """
+
+    groups: tuple[Group, ...]
+    homeless: tuple[tuple[Tenant, str], ...]
+    damaged: tuple[tuple[str, str], ...]
+    other_kinds: int
+
+    @property
+    def count(self) -> int:
+        return sum(len(group.tenants) for group in self.groups) + len(self.homeless) + len(self.damaged)
+
+
+def load(objects: Objects, *, project: str) -> Catalog:
+    """Read the registry. A damaged object costs its own tenant or instance, never the run."""
+    tenants: dict[str, list[Tenant]] = defaultdict(list)
+    damaged: list[tuple[str, str]] = []
+    other_kinds = 0
+    for name in objects.names("tenants/"):
+        content = objects.read(name)
+        if content is None:  # removed between the listing and the reading
+            continue
+        if _kind(content) not in (None, _KIND):
+            other_kinds += 1
+            continue
+        try:
+            tenant = parse_tenant(name, content)
+        except JobError as error:
+            damaged.append((name, str(error)))
+        else:
+            tenants[tenant.instance].append(tenant)
+    groups: list[Group] = []
+    homeless: list[tuple[Tenant, str]] = []
+    for key in sorted(tenants):
+        name = f"instances/{key}.json"
+        found = objects.read(name)
+        try:
+            if found is None:
+                raise JobError(f"{name}: no such object, but tenants name it; run the program's `up` to the end")
+            groups.append(Group(instance=parse_instance(name, found, project=project), tenants=tuple(tenants[key])))
+        except JobError as error:
+            homeless += [(tenant, str(error)) for tenant in tenants[key]]
+    return Catalog(groups=tuple(groups), homeless=tuple(homeless), damaged=tuple(damaged), other_kinds=other_kinds)
+
+
+def _kind(content: bytes) -> object:
+    """The declared kind, or None when the object is too damaged to say."""
+    try:
+        declared = json.loads(content)
+    except ValueError:
+        return None
+    return declared.get("kind") if isinstance(declared, dict) else None

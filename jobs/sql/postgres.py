@@ -1,0 +1,167 @@
+"""Connections: TLS against the instance's own CA, bounded retries, refusals told apart from outages."""
+
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, LiteralString
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from jobs.sql.errors import ConnectError, JobError, RejectedError
+from jobs.sql.log import first_line
+
+Connection = psycopg.Connection[TupleRow]
+
+# Cloud SQL's own administrative role. It is no superuser: it has CREATEROLE and CREATEDB and owns what the API creates.
+ADMIN_ROLE: Final = "cloudsqlsuperuser"
+MAINTENANCE_DATABASE: Final = "postgres"
+
+# libpq reports no SQLSTATE for a refused session, only the server's text (Cloud SQL's servers speak English).
+REJECTIONS: Final = {
+    "password": re.compile("password authentication failed"),
+    "no-login": re.compile("is not permitted to log in"),
+    "no-connect": re.compile("permission denied for database"),
+    "no-database": re.compile('database ".+" does not exist'),
+    "no-entry": re.compile("no pg_hba.conf entry"),
+    "limit": re.compile("too many connections for (role|database)"),
+}
+_ATTEMPTS = 4
+_FIRST_PAUSE = 0.5  # seconds; doubles
+_CONNECT_TIMEOUT = 10  # seconds, per attempt
+_SINCE_GRANT_OPTIONS = 160000  # PostgreSQL 16: memberships carry INHERIT and SET of their own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """Where a PostgreSQL server listens, and the file with the CA that signed its certificate."""
+
+    host: str
+    port: int
+    ca_file: Path
+    pause: Callable[[float], None] = time.sleep
+
+    def connect(self, *, user: str, password: str, database: str, statement_timeout_ms: int = 60_000) -> Connection:
+        """Open a session in autocommit mode.
+
+        Raises:
+            RejectedError: the server refused the session; trying again would not help.
+            ConnectError: the server could not be reached in the bounded number of attempts.
+        """
+        wait = _FIRST_PAUSE
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                connection = psycopg.connect(
+                    host=self.host,
+                    port=self.port,
+                    user=user,
+                    password=password,
+                    dbname=database,
+                    sslmode="verify-ca",
+                    sslrootcert=str(self.ca_file),
+                    connect_timeout=_CONNECT_TIMEOUT,
+                    keepalives_idle=30,
+                    application_name="tenantry-sql-job",
+                    autocommit=True,
+                )
+            except psycopg.OperationalError as error:
+                text = str(error)
+                reason = next((key for key, words in REJECTIONS.items() if words.search(text)), None)
+                if reason is not None:
+                    raise RejectedError(reason, f"{user} on {database}: {first_line(text.splitlines())}") from None
+                if attempt == _ATTEMPTS:
+                    message = f"{self.host}:{self.port}/{database}: no session after {_ATTEMPTS} attempts"
+                    raise ConnectError(f"{message}: {first_line(text.splitlines())}") from None
+                self.pause(wait)
+                wait *= 2
+            else:
+                for name, value in (("statement_timeout", statement_timeout_ms), ("lock_timeout", 15_000)):
+                    connection.execute("SELECT set_config(%s, %s, false)", (name, str(value)))
+                return connection
+        raise AssertionError("the last attempt returns or raises")
+
+    def admin(self, *, user: str, password: str, database: str, statement_timeout_ms: int = 60_000) -> Connection:
+        """Open a session that acts as the administrative role: role attributes are not inherited, so SET ROLE it is.
+
+        Raises:
+            JobError: the user is not a member of that role.
+        """
+        connection = self.connect(
+            user=user, password=password, database=database, statement_timeout_ms=statement_timeout_ms
+        )
+        try:
+            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(ADMIN_ROLE)))
+        except psycopg.Error as error:
+            connection.close()
+            raise JobError(
+                f"{user} cannot act as {ADMIN_ROLE} ({message_of(error)}); give the instance's IAM user "
+                f'database_roles=["{ADMIN_ROLE}"]'
+            ) from None
+        return connection
+
+    def url(self, *, login: str, password: str, database: str) -> str:
+        """The DSN that applications get.
+
+        It asks for `verify-ca`, because a Cloud SQL certificate names the instance and not its address. It names no CA
+        file: where an application keeps the instance's CA (`server_ca_pem` in the registry) is the application's choice
+        (`PGSSLROOTCERT` for libpq), and a client without it refuses to connect rather than trust anyone.
+        """
+        return (
+            f"postgresql://{quote(login, safe='')}:{quote(password, safe='')}"
+            f"@{self.host}:{self.port}/{quote(database, safe='')}?sslmode=verify-ca"
+        )
+
+
+@contextmanager
+def ca_file(pem: str) -> Iterator[Path]:
+    """Hold a CA in a file, because libpq reads it from nowhere else."""
+    with tempfile.NamedTemporaryFile("w", encoding="ascii", suffix=".pem", prefix="server-ca-") as file:
+        file.write(pem)
+        file.flush()
+        yield Path(file.name)
+
+
+def message_of(error: psycopg.Error) -> str:
+    """The server's one-line message with its SQLSTATE, without the statement and its details."""
+    primary = error.diag.message_primary
+    if primary is None:
+        return first_line(str(error).splitlines())
+    return f"{primary} (SQLSTATE {error.diag.sqlstate})"
+
+
+def run(connection: Connection, statement: LiteralString, /, *, literal: object = None, **names: str) -> None:
+    """Run a statement whose `{fields}` are identifiers; `{literal}` is a value, because DDL takes no parameters."""
+    parts: dict[str, sql.Composable] = {key: sql.Identifier(name) for key, name in names.items()}
+    if literal is not None:
+        parts["literal"] = sql.Literal(literal)
+    connection.execute(sql.SQL(statement).format(**parts))
+
+
+def rows(connection: Connection, query: LiteralString, /, **params: object) -> list[tuple[Any, ...]]:
+    return connection.execute(query, params).fetchall()
+
+
+def has_grant_options(connection: Connection) -> bool:
+    return connection.info.server_version >= _SINCE_GRANT_OPTIONS
+
+
+@contextmanager
+def acting_for(connection: Connection, role: str) -> Iterator[None]:
+    """Hold the rights of a role for a moment, inside a transaction, and give them back.
+
+    Ending another role's sessions or taking its objects needs its rights. CREATEROLE gives them for the asking, but
+    from PostgreSQL 16 on only over roles that it administers.
+    """
+    inherit: LiteralString = " WITH INHERIT TRUE, SET TRUE" if has_grant_options(connection) else ""
+    had = rows(connection, "SELECT pg_has_role(current_user, %(role)s, 'USAGE')", role=role)[0][0]
+    if not had:
+        run(connection, "GRANT {role} TO {admin}" + inherit, role=role, admin=ADMIN_ROLE)
+    yield
+    if not had:
+        run(connection, "REVOKE {role} FROM {admin}", role=role, admin=ADMIN_ROLE)
