@@ -106,5 +106,5 @@ def _number(text: str, name: str, least: int, most: int, words: dict[str, int]) 
     if number is None:
         number = int(text) if text.isascii() and text.isdigit() else -1
     if not least <= number <= most:
-        raise ValueError(f"has a {name} of {text!r}, which is not in {least}-{most}")
+        raise ValueError(f"takes {least}-{most} as its {name}, not {text!r}")
     return number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,13 @@ _EXPECTED: Final = {
 }
 
 
+# What a quoted value looks like that would be right without its quotes.
+_QUOTED: Final = {
+    "a whole number": re.compile(r"-?[0-9]+"),
+    "a number": re.compile(r"-?[0-9]+(\.[0-9]+)?"),
+    "true or false": re.compile(r"true|false|yes|no|on|off", re.IGNORECASE),
+}
+_NOTHING: Final = re.compile(r"(?!)")
 _LIMITS: Final = {
     "string_too_short": "is too short: the least is {min_length} characters",
     "string_too_long": "is too long: the most is {max_length} characters",
@@ -130,14 +138,20 @@ def _wrong_type(expected: str, value: object, location: Location) -> tuple[str, 
             value, str
         ) else "write `- id: NAME`, or remove the entry"
     if value is None:
-        return message, f"give it a value, or remove the key: {about}"
+        return message, f"give it a value{'' if _is_required(location) else ', or remove the key'}: {about}"
     if expected == "text" and isinstance(value, bool):
         return message, f"put it in quotes, for YAML takes on, off, yes and no for booleans: {about}"
     if expected == "text" and isinstance(value, int | float):
         return message, f"put it in quotes: {about}"
-    if isinstance(value, str) and expected in {"a whole number", "a number", "true or false"}:
+    if isinstance(value, str) and _QUOTED.get(expected, _NOTHING).fullmatch(value):
         return message, f"write it without quotes: {about}"
     return message, about
+
+
+def _is_required(location: Location) -> bool:
+    model = _model(_annotation(location[:-1]))
+    field = None if model is None else model.model_fields.get(str(location[-1]))
+    return field is not None and field.is_required()
 
 
 def _annotation(location: Sequence[int | str]) -> object:

@@ -27,39 +27,43 @@ REBUILD_FROM_EXPORT_MINUTES: Final = 8 * 60
 
 @dataclass(frozen=True, kw_only=True)
 class Achievable:
-    """RPO and RTO in minutes, and the setting that would improve them."""
+    """RPO and RTO in minutes, and for each the setting that would improve it, where one does."""
 
     rpo_minutes: int
     rto_minutes: int
-    improve: str
+    improve_rpo: str | None = None
+    improve_rto: str | None = None
 
 
 def achievable(scope: FailureScope, instance: InstancePlan) -> Achievable:
     """What `instance` can promise when `scope` fails."""
     match scope:
         case "corruption":
-            shared = instance.placement == "shared"
-            return Achievable(
-                rpo_minutes=LOG_SHIPPING_MINUTES,
-                rto_minutes=SINGLE_TENANT_RESTORE_MINUTES if shared else RESTORE_MINUTES,
-                improve="placement: dedicated (a shared instance is cloned whole to restore one tenant)"
-                if shared
-                else "a target of at least the planning figure: nothing restores faster",
-            )
+            if instance.placement == "shared":
+                return Achievable(
+                    rpo_minutes=LOG_SHIPPING_MINUTES,
+                    rto_minutes=SINGLE_TENANT_RESTORE_MINUTES,
+                    improve_rto="set placement to dedicated (to restore one tenant a shared instance is cloned whole)",
+                )
+            return Achievable(rpo_minutes=LOG_SHIPPING_MINUTES, rto_minutes=RESTORE_MINUTES)
         case "instance":
             if instance.availability == "REGIONAL":
-                return Achievable(rpo_minutes=0, rto_minutes=FAILOVER_MINUTES, improve="a higher target")
+                return Achievable(rpo_minutes=0, rto_minutes=FAILOVER_MINUTES)
+            failover = "set availability to REGIONAL"
             return Achievable(
-                rpo_minutes=LOG_SHIPPING_MINUTES, rto_minutes=RESTORE_MINUTES, improve="availability: REGIONAL"
+                rpo_minutes=LOG_SHIPPING_MINUTES,
+                rto_minutes=RESTORE_MINUTES,
+                improve_rpo=failover,
+                improve_rto=failover,
             )
         case "region":
             # Native backups and their logs are encrypted with a key of the lost region: they do not count.
             if instance.replica_region is not None:
-                return Achievable(
-                    rpo_minutes=REPLICA_LAG_MINUTES, rto_minutes=REPLICA_PROMOTION_MINUTES, improve="a higher target"
-                )
+                return Achievable(rpo_minutes=REPLICA_LAG_MINUTES, rto_minutes=REPLICA_PROMOTION_MINUTES)
+            replica = "set replica_region (without a replica, the daily export is the only copy elsewhere)"
             return Achievable(
                 rpo_minutes=EXPORT_INTERVAL_MINUTES,
                 rto_minutes=REBUILD_FROM_EXPORT_MINUTES,
-                improve="replica_region (exports are the only copy outside the region, one a day)",
+                improve_rpo=replica,
+                improve_rto=replica,
             )

@@ -224,13 +224,13 @@ class TenantResolver:
         where = "its own instance" if instance.placement == "dedicated" else instance.key.replace("-", " ", 1)
         for scope, target in layers.targets.items():
             can = achievable(scope, instance)
-            for figure in ("rpo_minutes", "rto_minutes"):
+            for figure, improve in (("rpo_minutes", can.improve_rpo), ("rto_minutes", can.improve_rto)):
                 wanted, reachable = getattr(target, figure), getattr(can, figure)
                 if wanted < reachable:
                     self._findings.add(
                         f"{layers.written[f'targets.{scope}']}.{figure}",
                         f"cannot be met: {where} reaches {reachable} minutes when the scope is {scope} (R3.3)",
-                        fix=f"change {can.improve}; or accept {reachable}",
+                        fix=f"accept {reachable}" if improve is None else f"{improve}, or accept {reachable}",
                         value=wanted,
                         subject=subject,
                     )

@@ -1,0 +1,174 @@
+"""Every problem that a configuration can have, with its place, its value and the fix, word for word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from settings.errors import ConfigError, Problem
+from settings.load import read_stack_file
+from settings.resolve import load
+from tests.unit.settings.documents import DELETE, dev, problems, prod, staging
+
+FOLDER: Final = Path(__file__).parent / "problems"
+DOCUMENTS: Final = {"dev": dev, "staging": staging, "prod": prod}
+CASES: Final[list[dict[str, Any]]] = [
+    case for name in ("form.yaml", "meaning.yaml") for case in yaml.safe_load((FOLDER / name).read_text())
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
+def test_problem(case: dict[str, Any]) -> None:
+    changes = {path: DELETE if value == "(deleted)" else value for path, value in case["changes"].items()}
+    document = DOCUMENTS[case["stack"]](changes)
+    assert [str(problem) for problem in problems(document)] == case["problems"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
+def test_documents_are_sound_without_changes(document: Callable[[], dict[str, Any]]) -> None:
+    assert problems(document()) == ()
+
+
+def test_stack_must_be_the_environment() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(dev(), "staging")
+    assert caught.value.problems == (
+        Problem(
+            path="tenantry:environment.name",
+            message="is not the stack's name 'staging'",
+            value='"dev"',
+            fix="name the environment after its stack; each stack has a cloud project of its own",
+        ),
+    )
+
+
+def test_all_at_once() -> None:
+    """Mistakes of form and of meaning, of several tenants and sections, in one run and in the order of the file."""
+    document = dev(
+        {
+            "backups": {"export_retention_days": 1},
+            "gcp.backup_region": "europe-west1",
+            "monitoring.app_host": "nowhere",
+            "pools.general.pitr_days": 1,
+            "tenants": [
+                {"id": "No"},
+                {"id": "acme", "plan": "gold"},
+                {"id": "birchwood", "ring": "first"},
+                *({"id": f"tenant-{number}", "plan": "enterprise"} for number in range(7)),
+                {"id": "cobalt", "pool": "gold"},
+            ],
+        }
+    )
+    assert [(problem.path, problem.value) for problem in problems(document)] == [
+        ("tenantry:backups.export_retention_days", "1"),
+        ("tenantry:gcp.backup_region", '"europe-west1"'),
+        ("tenantry:monitoring.app_host", '"nowhere"'),
+        ("tenantry:pools.general.pitr_days", "1"),
+        ("tenantry:tenants[0].id", '"No"'),
+        ("tenantry:tenants[1].plan", '"gold"'),
+        ("tenantry:tenants[2].ring", '"first"'),
+        ("tenantry:tenants[10].pool", '"gold"'),
+    ]
+
+
+def test_what_leans_on_something_broken_is_not_reported_twice() -> None:
+    broken_pool = dev({"pools.general.capacity": "many"})
+    assert [problem.path for problem in problems(broken_pool)] == ["tenantry:pools.general.capacity"]
+    broken_plan = dev({"plans.standard.ring": "first", "tenants.2.pool": "general"})
+    assert [problem.path for problem in problems(broken_plan)] == [
+        "tenantry:plans.standard.ring",
+        "tenantry:tenants[2].pool",
+    ]
+    # and what a stand-in would say of the section it stands for does not count
+    broken_secrets = dev({"secrets.rotation": 0, "monitoring.channels.pagerduty": True})
+    assert [problem.path for problem in problems(broken_secrets)] == ["tenantry:secrets.rotation"]
+
+
+def test_report_counts_and_numbers() -> None:
+    problem = Problem(path="tenantry:tenants[0].id", message="is missing", fix="add it")
+    other = Problem(path="tenantry:gcp.region", message="has the wrong form", value='"x"', fix="choose one")
+    assert str(ConfigError([problem, problem])) == (
+        "1 problem in the stack configuration; nothing was changed.\n"
+        "  1. tenantry:tenants[0].id: is missing\n    fix: add it"
+    )
+    assert str(ConfigError([problem, other])).splitlines()[0::2] == [
+        "2 problems in the stack configuration; nothing was changed.",
+        "    fix: choose one",
+        "    fix: add it",
+    ]
+
+
+def test_order_is_stable_and_numeric() -> None:
+    document = dev({"tenants": [{"id": f"tenant-{number}", "plan": "gold"} for number in range(12)]})
+    positions = [int(problem.path.split("[")[1].split("]")[0]) for problem in problems(document)]
+    assert all(one < other for one, other in pairwise(positions))
+    assert len(positions) == 12
+
+
+@pytest.mark.parametrize(
+    ("changes", "secret"),
+    [
+        ({"zzz": "hunter2"}, "hunter2"),
+        ({"secrets.external": {"SENTRY_DSN": "hunter2"}}, "hunter2"),
+        ({"secrets.external": ["hunter2"]}, "hunter2"),
+        ({"secrets.JWT_SECRET": "hunter2"}, "hunter2"),
+        ({"monitoring.channels.slack": "hunter2"}, "hunter2"),
+        ({"monitoring.channels.pagerduty": "hunter2"}, "hunter2"),
+        ({"tenants.0.name": {"password": "hunter2"}}, "hunter2"),
+        ({"tenants.0.password": "hunter2"}, "hunter2"),
+    ],
+)
+def test_pasted_secret_is_never_shown(changes: dict[str, Any], secret: str) -> None:
+    found = problems(dev(changes))
+    assert found
+    assert secret not in str(ConfigError(found))
+
+
+def test_long_value_is_cut() -> None:
+    [problem] = problems(dev({"monitoring.health_path": "x" * 100}))
+    assert problem.value == '"' + "x" * 59 + "…"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("config: {}\nconfig: {}\n", "is not valid YAML in line 2: key 'config' is there twice"),
+        ("config: [\n", "is not valid YAML in line 2: expected the node content, but found '<stream end>'"),
+        ("? [a]\n: b\n", "is not valid YAML in line 1: found unhashable key"),
+        ("config: \x00\n", "holds characters that YAML does not allow"),
+        ("", "is missing"),
+        ("config:\n", "is missing"),
+        ("- config\n", "is missing"),
+    ],
+)
+def test_file_that_is_no_stack_file(tmp_path: Path, text: str, expected: str) -> None:
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_stack_file(file)
+    [problem] = caught.value.problems
+    assert problem.message == expected
+    assert problem.path.startswith("Pulumi.dev.yaml")
+
+
+def test_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: No such file or directory"):
+        read_stack_file(tmp_path / "Pulumi.dev.yaml")
+
+
+def test_file_that_is_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_bytes(b"config: \xff\xfe\n")
+    with pytest.raises(ConfigError, match="save it as UTF-8"):
+        read_stack_file(file)
+
+
+def test_only_our_namespace_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text("config:\n  gcp:project: x\n  tenantry:tenants: [{id: acme}]\n  tenantry_more:a: 1\n")
+    assert read_stack_file(file) == {"tenants": [{"id": "acme"}]}
