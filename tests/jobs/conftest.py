@@ -1,0 +1,170 @@
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from jobs.sql.__main__ import main
+from jobs.sql.log import Log
+from tests.jobs.server import ADMIN, ADMIN_PASSWORD, PLATFORM, Postgres, distribution, packaged, running
+
+PROJECT = "tenantry-test"
+INSTANCE = "shared-a-1"
+
+Session = psycopg.Connection[tuple[object, ...]]
+
+
+@pytest.fixture(scope="session", params=["distribution", "packaged"])
+def server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
+    """Two releases: before 16 CREATEROLE rules over every role, since then only over roles that it administers."""
+    scratch = Path(tempfile.mkdtemp(prefix="tenantry-pg-"))  # pytest's own folders are closed to the server's user
+    scratch.chmod(0o755)
+    try:
+        if request.param == "distribution":
+            with running(distribution(), scratch) as postgres:
+                yield postgres
+        else:
+            with packaged(scratch) as binaries, running(binaries, scratch) as postgres:
+                yield postgres
+    finally:
+        shutil.rmtree(scratch)
+
+
+class World:
+    """A registry, a secret store and an instance; what the program does and what an application does, as methods."""
+
+    def __init__(self, server: Postgres, root: Path) -> None:
+        self.server = server
+        self.registry = root / "registry"
+        self.secrets = root / "secrets"
+        self.token = root / "token"
+        self.token.write_text(ADMIN_PASSWORD, encoding="utf-8")
+        for folder in ("tenants", "instances", "status"):
+            (self.registry / folder).mkdir(parents=True)
+        self.secrets.mkdir()
+        self.declare_instance(INSTANCE)
+
+    def declare_instance(self, key: str, **changes: object) -> None:
+        declared = {
+            "schema_version": 1,
+            "key": key,
+            "kind": "cloudsql",
+            "name": f"acme-dev-{key}",
+            "project": PROJECT,
+            "connection_name": f"{PROJECT}:europe-west3:acme-dev-{key}",
+            "host": self.server.host,
+            "port": self.server.port,
+            "server_ca_pem": self.server.ca_pem,
+            "region": "europe-west3",
+            "admin_user": ADMIN,
+            "platform_users": list(PLATFORM),
+            "tenants_pool": "shared",
+        }
+        (self.registry / "instances" / f"{key}.json").write_text(json.dumps(declared | changes), encoding="utf-8")
+
+    def declare(self, tenant: str, **changes: object) -> None:
+        """Write the tenant's registry object, and its credential when the rotation is new, as the program does."""
+        rotation = changes.get("rotation", 1)
+        assert isinstance(rotation, int)
+        stem = "tn_" + tenant.replace("-", "_")
+        active = f"{stem}_{'a' if rotation % 2 else 'b'}"
+        declared = {
+            "schema_version": 1,
+            "id": tenant,
+            "kind": "cloudsql",
+            "state": "active",
+            "plan": "business",
+            "placement": "shared",
+            "pool": "a",
+            "instance": INSTANCE,
+            "database": stem,
+            "owner_role": f"{stem}_owner",
+            "logins": [f"{stem}_a", f"{stem}_b"],
+            "active_login": active,
+            "rotation": rotation,
+            "credential_secret": f"projects/{PROJECT}/secrets/tenant-{tenant}-credential",
+            "url_secret": f"projects/{PROJECT}/secrets/tenant-{tenant}-database-url",
+            "connection_limit": 4,
+            "statement_timeout_ms": 1500,
+            "ring": "all",
+            "region": "europe-west3",
+            "isolated": False,
+            "status": f"status/{tenant}.json",
+        }
+        (self.registry / "tenants" / f"{tenant}.json").write_text(json.dumps(declared | changes), encoding="utf-8")
+        for kind in ("credential", "database-url"):
+            (self.secrets / f"tenant-{tenant}-{kind}").mkdir(exist_ok=True)
+        version = self.secrets / f"tenant-{tenant}-credential" / str(rotation)
+        if not version.exists():
+            credential = {"login": active, "password": self.password(tenant, rotation), "rotation": rotation}
+            version.write_text(json.dumps(credential), encoding="utf-8")
+
+    def add(self, *tenants: str) -> None:
+        for tenant in tenants:
+            self.declare(tenant)
+            self.server.create_database("tn_" + tenant.replace("-", "_"))
+
+    @staticmethod
+    def password(tenant: str, rotation: int) -> str:
+        # Characters that a URL has to escape and SQL has to quote.
+        return f"p@ss/{tenant}'\"%\\{rotation}:" + hashlib.sha256(f"{tenant}{rotation}".encode()).hexdigest()[:16]
+
+    def variables(self, **changes: str) -> dict[str, str]:
+        return {
+            "PROJECT": PROJECT,
+            "REGISTRY_BUCKET": f"file://{self.registry}",
+            "SECRETS_FOLDER": f"file://{self.secrets}",
+            "ADMIN_PASSWORD_FILE": str(self.token),
+            "LOCK_WAIT_S": "0.2",
+        } | changes
+
+    def job(self, *arguments: str, **changes: str) -> tuple[int, list[dict[str, Any]]]:
+        """Run the job; return its exit code and its log lines."""
+        stream = io.StringIO()
+        code = main(arguments, self.variables(**changes), Log(stream))
+        text = stream.getvalue()
+        for value in self.secret_values():
+            assert value not in text
+        return code, [json.loads(line) for line in text.splitlines()]
+
+    def apply(self, **changes: str) -> list[dict[str, Any]]:
+        code, lines = self.job(**changes)
+        assert code == 0, lines
+        return lines
+
+    def secret_values(self) -> list[str]:
+        """Every secret there is: DSNs, passwords, the administrator's token."""
+        values = [ADMIN_PASSWORD]
+        for path in self.secrets.glob("tenant-*/*"):
+            text = path.read_text(encoding="utf-8")
+            values += [text] if text.startswith("postgresql://") else [json.loads(text)["password"]]
+        return values
+
+    def urls(self, tenant: str) -> list[str]:
+        folder = self.secrets / f"tenant-{tenant}-database-url"
+        return [(folder / str(n)).read_text(encoding="utf-8") for n in range(1, len(list(folder.iterdir())) + 1)]
+
+    def status(self, tenant: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.registry / "status" / f"{tenant}.json").read_text(encoding="utf-8"))
+        return found
+
+    def open(self, url: str) -> Session:
+        """Connect as an application does: with the DSN, and the CA where it keeps it."""
+        return psycopg.connect(url, sslrootcert=str(self.server.ca_file), autocommit=True)
+
+    def login(self, tenant: str, *, rotation: int = 1, database: str | None = None) -> Session:
+        stem = "tn_" + tenant.replace("-", "_")
+        name = f"{stem}_{'a' if rotation % 2 else 'b'}"
+        return self.server.session(name, self.password(tenant, rotation), database or stem)
+
+
+@pytest.fixture
+def world(server: Postgres, tmp_path: Path) -> World:
+    server.wipe()
+    return World(server, tmp_path)

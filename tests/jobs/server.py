@@ -1,0 +1,247 @@
+"""A throwaway PostgreSQL server on loopback that treats its administrator as Cloud SQL does."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pg0
+import psycopg
+import trustme
+from psycopg import sql
+
+ADMIN = "sql-job@tenantry-test.iam"
+PLATFORM = ("worker@tenantry-test.iam", "migrator@tenantry-test.iam")
+ADMIN_PASSWORD = "admin-token-Zk3vQ8"
+BOOTSTRAP = "cloudsqladmin"
+_BOOTSTRAP_PASSWORD = "bootstrap-Jd92mX"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binaries:
+    """Where the programs of one PostgreSQL release are, and whom to run them as (root may not)."""
+
+    folder: Path
+    libraries: Path | None
+
+    def run(self, program: str, *arguments: str, **variables: str) -> str:
+        # The server outlives the call, so it must not hold a pipe open: output goes to a file.
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", **variables}
+        if self.libraries is not None:
+            environment["LD_LIBRARY_PATH"] = str(self.libraries)
+        with tempfile.TemporaryFile("w+") as output:
+            done = subprocess.run(
+                [*_prefix(), str(self.folder / program), *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+                env=environment,
+                cwd="/",
+            )
+            output.seek(0)
+            text = output.read()
+        if done.returncode:
+            raise RuntimeError(f"{program} ended with {done.returncode}: {text}")
+        return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Postgres:
+    """A running server. `host` and `port` are TLS only; `ca_pem` signed its certificate."""
+
+    binaries: Binaries
+    major: int
+    port: int
+    ca_pem: str
+    ca_file: Path
+    folder: Path
+    host: str = "127.0.0.1"
+
+    def bootstrap(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
+        """A session of the server's own superuser, which exists in the cloud too but is nobody's to use."""
+        return self.session(BOOTSTRAP, _BOOTSTRAP_PASSWORD, database)
+
+    def session(self, user: str, password: str, database: str) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(
+            host=self.host,
+            port=self.port,
+            user=user,
+            password=password,
+            dbname=database,
+            sslmode="verify-ca",
+            sslrootcert=str(self.ca_file),
+            autocommit=True,
+        )
+
+    def dump(self, database: str, path: Path) -> None:
+        """A logical export, as the cloud's API makes one: plain SQL without owners and grants."""
+        path.write_text(
+            self.binaries.run(
+                "pg_dump", "--no-owner", "--no-acl", "-d", self._conninfo(BOOTSTRAP, database), PGPASSWORD=_BOOTSTRAP_PASSWORD
+            ),
+            encoding="utf-8",
+        )
+
+    def load(self, database: str, path: Path) -> None:
+        """An import, as the cloud's API makes one: as the administrator, who then owns everything."""
+        path.chmod(0o644)
+        path.parent.chmod(0o755)
+        self.binaries.run(
+            "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", self._conninfo(ADMIN, database), "-c", "SET ROLE cloudsqlsuperuser",
+            "-f", str(path), PGPASSWORD=ADMIN_PASSWORD,
+        )  # fmt: skip
+
+    def create_database(self, name: str) -> None:
+        """What the cloud's API does for `sql.Database`."""
+        with self.bootstrap() as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER cloudsqlsuperuser").format(sql.Identifier(name)))
+
+    def wipe(self) -> None:
+        """Back to an instance just created: no tenant's database or role, everything open that is open by default."""
+        with self.bootstrap() as connection:
+            for (name,) in connection.execute(
+                "SELECT datname FROM pg_database WHERE datname <> ALL ('{postgres,template0,template1}')"
+            ).fetchall():
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(str(name))))
+            for database in ("postgres", "template1"):
+                connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(*map(sql.Identifier, (database, BOOTSTRAP))))
+            roles = connection.execute(
+                "SELECT rolname FROM pg_roles WHERE rolname <> %s AND rolname !~ '^pg_'", (BOOTSTRAP,)
+            ).fetchall()
+            for (name,) in roles:
+                connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(str(name))))
+            # A grant depends on its grantor, so the administrator's roles go before the administrator.
+            for (name,) in sorted(roles, key=lambda row: row[0] == "cloudsqlsuperuser"):
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(str(name))))
+            connection.execute("CREATE ROLE cloudsqlsuperuser NOLOGIN CREATEROLE CREATEDB")
+            for user in (ADMIN, *PLATFORM):
+                connection.execute(
+                    sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(user), sql.Literal(ADMIN_PASSWORD))
+                )
+            connection.execute(sql.SQL("GRANT cloudsqlsuperuser TO {}").format(sql.Identifier(ADMIN)))
+            for database in ("postgres", "template1"):
+                identifier = sql.Identifier(database)
+                connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO cloudsqlsuperuser").format(identifier))
+                connection.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC").format(identifier))
+
+    def _conninfo(self, user: str, database: str) -> str:
+        return (
+            f"host={self.host} port={self.port} user={user} dbname={database} sslmode=verify-ca sslrootcert={self.ca_file}"
+        )
+
+
+def distribution() -> Binaries:
+    """The newest server of the distribution's package, or of PATH.
+
+    Raises:
+        RuntimeError: there is none; the message says what installs it.
+    """
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    on_path = shutil.which("postgres")
+    if folders:
+        return Binaries(folder=folders[-1], libraries=None)
+    if on_path is not None:
+        return Binaries(folder=Path(on_path).resolve().parent, libraries=None)
+    raise RuntimeError("no PostgreSQL server found; run tests/jobs/ensure_postgres.sh")
+
+
+@contextmanager
+def packaged(scratch: Path) -> Iterator[Binaries]:
+    """The release that comes with a Python package: newer than the distribution's, with today's rules for CREATEROLE."""
+    program = scratch / "pg0"
+    shutil.copy(Path(pg0.__file__).parent / "bin" / "pg0", program)
+    home = scratch / "home"
+    home.mkdir()
+    _give(home)
+    launcher = Binaries(folder=scratch, libraries=None)
+    # Its only way to unpack is to start a server of its own, which is stopped at once.
+    launcher.run("pg0", "start", "--name", "unpack", "--port", str(_free_port()), HOME=str(home))
+    launcher.run("pg0", "stop", "--name", "unpack", HOME=str(home))
+    folder = next(home.glob(".pg0/installation/*/bin"))
+    yield Binaries(folder=folder, libraries=folder.parent / "lib")
+
+
+@contextmanager
+def running(binaries: Binaries, scratch: Path) -> Iterator[Postgres]:
+    """Start a server with TLS on a free port of loopback, and stop it at the end."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("instance.tenantry-test.invalid")  # as in the cloud, it does not name the host
+    data, socket_folder = scratch / "data", scratch / "socket"
+    for folder in (data, socket_folder):
+        folder.mkdir()
+        _give(folder)
+    password, ca = scratch / "password", scratch / "ca.pem"
+    password.write_text(_BOOTSTRAP_PASSWORD, encoding="utf-8")
+    authority.cert_pem.write_to_path(str(ca))
+    binaries.run(
+        "initdb", "-D", str(data), "-U", BOOTSTRAP, "--pwfile", str(password), "-A", "scram-sha-256", "-E", "UTF8",
+        "--locale", "C", "--no-sync",
+    )  # fmt: skip
+    key, chain = data / "server.key", data / "server.crt"
+    certificate.private_key_pem.write_to_path(str(key))
+    chain.write_bytes(certificate.cert_chain_pems[0].bytes())
+    key.chmod(0o600)
+    for path in (key, chain):
+        _give(path)
+    (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n", encoding="utf-8")
+    port = _free_port()
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "port": str(port),
+        "unix_socket_directories": str(socket_folder),
+        "ssl": "on",
+        "fsync": "off",
+        "log_statement": "ddl",
+        "shared_buffers": "32MB",
+        "max_connections": "60",
+    }
+    with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+        file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+    log = data / "server.log"
+    binaries.run("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-t", "60", "start")
+    try:
+        major = int(binaries.run("postgres", "--version").split()[2].split(".")[0])
+        yield Postgres(
+            binaries=binaries,
+            major=major,
+            port=port,
+            ca_pem=ca.read_text(encoding="ascii"),
+            ca_file=ca,
+            folder=data,
+        )
+    finally:
+        binaries.run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+
+
+def _prefix() -> Sequence[str]:
+    """Programs of the server refuse to run as root, so root runs them as somebody else."""
+    if os.geteuid() != 0:
+        return ()
+    user = _server_user()
+    return ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+
+
+def _server_user() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return pwd.getpwnam("nobody")
+
+
+def _give(path: Path) -> None:
+    if os.geteuid() == 0:
+        user = _server_user()
+        os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
