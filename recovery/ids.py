@@ -1,0 +1,190 @@
+"""How the id of a cloud object follows from its inputs: the ground that crash recovery stands on.
+
+A resource whose id is a function of its inputs can be found again after a crash; one whose id the server assigns can only
+be looked for by a label. Templates name inputs by their wire names and the defaults ``project``, ``region`` and
+``projectNumber`` of the provider. Source: the ``SetId`` calls and the importers of the google provider.
+
+Placeholders take filters: ``{x|last}`` keeps the part after the last slash, ``{x|quote}`` is URL-escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ID_TEMPLATES: Final[Mapping[str, str]] = {
+    "gcp:artifactregistry/repository:Repository": "projects/{project}/locations/{location}/repositories/{repositoryId}",
+    "gcp:cloudrunv2/job:Job": "projects/{project}/locations/{location}/jobs/{name}",
+    "gcp:cloudrunv2/jobIamMember:JobIamMember": (
+        "projects/{project}/locations/{location}/jobs/{name|last}/{role}/{member}"
+    ),
+    "gcp:cloudrunv2/service:Service": "projects/{project}/locations/{location}/services/{name}",
+    "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": (
+        "projects/{project}/locations/{location}/services/{name|last}/{role}/{member}"
+    ),
+    "gcp:cloudscheduler/job:Job": "projects/{project}/locations/{region}/jobs/{name}",
+    "gcp:compute/firewall:Firewall": "projects/{project}/global/firewalls/{name}",
+    "gcp:compute/globalAddress:GlobalAddress": "projects/{project}/global/addresses/{name}",
+    "gcp:compute/network:Network": "projects/{project}/global/networks/{name}",
+    "gcp:compute/router:Router": "projects/{project}/regions/{region}/routers/{name}",
+    "gcp:compute/routerNat:RouterNat": "{project}/{region}/{router|last}/{name}",
+    "gcp:compute/subnetwork:Subnetwork": "projects/{project}/regions/{region}/subnetworks/{name}",
+    "gcp:kms/cryptoKey:CryptoKey": "{keyRing}/cryptoKeys/{name}",
+    "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": "{cryptoKeyId}/{role}/{member}",
+    "gcp:kms/keyRing:KeyRing": "projects/{project}/locations/{location}/keyRings/{name}",
+    "gcp:logging/metric:Metric": "{name}",
+    "gcp:logging/projectBucketConfig:ProjectBucketConfig": (
+        "projects/{project|last}/locations/{location}/buckets/{bucketId}"
+    ),
+    "gcp:logging/projectSink:ProjectSink": "projects/{project}/sinks/{name}",
+    "gcp:monitoring/customService:CustomService": "projects/{projectNumber}/services/{serviceId}",
+    "gcp:monitoring/genericService:GenericService": "projects/{project}/services/{serviceId}",
+    "gcp:monitoring/slo:Slo": "projects/{projectNumber}/services/{service|last}/serviceLevelObjectives/{sloId}",
+    "gcp:projects/iAMAuditConfig:IAMAuditConfig": "{project}/audit_config/{service}",
+    "gcp:projects/iAMCustomRole:IAMCustomRole": "projects/{project}/roles/{roleId}",
+    "gcp:projects/iAMMember:IAMMember": "{project}/{role}/{member}",
+    "gcp:projects/service:Service": "{project}/{service}",
+    "gcp:projects/serviceIdentity:ServiceIdentity": "projects/{project}/services/{service}",
+    "gcp:pubsub/topic:Topic": "projects/{project}/topics/{name}",
+    "gcp:pubsub/topicIAMMember:TopicIAMMember": "projects/{project}/topics/{topic|last}/{role}/{member}",
+    "gcp:secretmanager/secret:Secret": "projects/{project}/secrets/{secretId}",
+    "gcp:secretmanager/secretIamBinding:SecretIamBinding": "projects/{project}/secrets/{secretId|last}/{role}",
+    "gcp:secretmanager/secretIamMember:SecretIamMember": "projects/{project}/secrets/{secretId|last}/{role}/{member}",
+    "gcp:serviceaccount/account:Account": (
+        "projects/{project}/serviceAccounts/{accountId}@{project}.iam.gserviceaccount.com"
+    ),
+    "gcp:serviceaccount/iAMMember:IAMMember": "{serviceAccountId}/{role}/{member}",
+    "gcp:servicenetworking/connection:Connection": "{network|quote}:{service}",
+    "gcp:sql/database:Database": "projects/{project}/instances/{instance|last}/databases/{name}",
+    "gcp:sql/databaseInstance:DatabaseInstance": "{name}",
+    "gcp:sql/user:User": "{name}/{host?}/{instance|last}",
+    "gcp:storage/bucket:Bucket": "{name}",
+    "gcp:storage/bucketIAMBinding:BucketIAMBinding": "b/{bucket}/{role}",
+    "gcp:storage/bucketIAMMember:BucketIAMMember": "b/{bucket}/{role}/{member}",
+    "gcp:storage/bucketObject:BucketObject": "{bucket}-{name}",
+    "gcp:storage/managedFolder:ManagedFolder": "{bucket}/{name}",
+    "gcp:storage/managedFolderIamBinding:ManagedFolderIamBinding": "b/{bucket}/managedFolders/{managedFolder}/{role}",
+    "gcp:storage/managedFolderIamMember:ManagedFolderIamMember": (
+        "b/{bucket}/managedFolders/{managedFolder}/{role}/{member}"
+    ),
+    "gcp:workflows/workflow:Workflow": "projects/{project}/locations/{region}/workflows/{name}",
+}
+"""The id that the provider puts into the state. A ``condition`` on a grant adds its title, description and expression."""
+
+IMPORT_TEMPLATES: Final[Mapping[str, str]] = {
+    "gcp:cloudrunv2/jobIamMember:JobIamMember": (
+        "projects/{project}/locations/{location}/jobs/{name|last} {role} {member}"
+    ),
+    "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": (
+        "projects/{project}/locations/{location}/services/{name|last} {role} {member}"
+    ),
+    "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": "{cryptoKeyId} {role} {member}",
+    "gcp:projects/iAMAuditConfig:IAMAuditConfig": "{project} {service}",
+    "gcp:projects/iAMMember:IAMMember": "{project} {role} {member}",
+    "gcp:pubsub/topicIAMMember:TopicIAMMember": "projects/{project}/topics/{topic|last} {role} {member}",
+    "gcp:secretmanager/secretIamBinding:SecretIamBinding": "projects/{project}/secrets/{secretId|last} {role}",
+    "gcp:secretmanager/secretIamMember:SecretIamMember": "projects/{project}/secrets/{secretId|last} {role} {member}",
+    "gcp:serviceaccount/iAMMember:IAMMember": "{serviceAccountId} {role} {member}",
+    "gcp:sql/user:User": "{project}/{instance|last}/{name}",
+    "gcp:storage/bucketIAMBinding:BucketIAMBinding": "b/{bucket} {role}",
+    "gcp:storage/bucketIAMMember:BucketIAMMember": "b/{bucket} {role} {member}",
+    "gcp:storage/managedFolderIamBinding:ManagedFolderIamBinding": "b/{bucket}/managedFolders/{managedFolder} {role}",
+    "gcp:storage/managedFolderIamMember:ManagedFolderIamMember": (
+        "b/{bucket}/managedFolders/{managedFolder} {role} {member}"
+    ),
+}
+"""Where the id that an import takes is not the id that the state holds. A grant's condition title is a further word."""
+
+NOT_IMPORTABLE: Final[frozenset[str]] = frozenset(
+    {
+        "gcp:projects/serviceIdentity:ServiceIdentity",
+        "gcp:storage/bucketObject:BucketObject",
+        "gcp:workflows/workflow:Workflow",
+    }
+)
+"""No importer: the provider can read these only with their properties beside the id (state surgery with outputs=inputs)."""
+
+REPEATABLE: Final[frozenset[str]] = frozenset(
+    {
+        "gcp:cloudrunv2/jobIamMember:JobIamMember",
+        "gcp:cloudrunv2/serviceIamMember:ServiceIamMember",
+        "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember",
+        "gcp:projects/iAMAuditConfig:IAMAuditConfig",
+        "gcp:projects/iAMMember:IAMMember",
+        "gcp:projects/service:Service",
+        "gcp:projects/serviceIdentity:ServiceIdentity",
+        "gcp:pubsub/topicIAMMember:TopicIAMMember",
+        "gcp:secretmanager/secretIamBinding:SecretIamBinding",
+        "gcp:secretmanager/secretIamMember:SecretIamMember",
+        "gcp:serviceaccount/iAMMember:IAMMember",
+        "gcp:storage/bucketIAMBinding:BucketIAMBinding",
+        "gcp:storage/bucketIAMMember:BucketIAMMember",
+        "gcp:storage/bucketObject:BucketObject",
+        "gcp:storage/managedFolderIamBinding:ManagedFolderIamBinding",
+        "gcp:storage/managedFolderIamMember:ManagedFolderIamMember",
+    }
+)
+"""A second create of the same thing succeeds and changes nothing: the calls behind them set a value, they do not insert."""
+
+SERVER_ASSIGNED: Final[Mapping[str, str]] = {
+    "gcp:billing/budget:Budget": "displayName",
+    "gcp:monitoring/alertPolicy:AlertPolicy": "displayName",
+    "gcp:monitoring/dashboard:Dashboard": "dashboardJson",
+    "gcp:monitoring/notificationChannel:NotificationChannel": "displayName",
+    "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": "displayName",
+    "gcp:secretmanager/secretVersion:SecretVersion": "secret",
+}
+"""Ids chosen by the server: a second create is a duplicate. The value is the property by which one looks for the first."""
+
+_PLACEHOLDER: Final = re.compile(r"\{(?P<name>\w+)(?P<optional>\?)?(?:\|(?P<filter>\w+))?\}")
+_FILTERS: Final = {"last": lambda text: text.rsplit("/", 1)[-1], "quote": lambda text: quote(text, safe="")}
+
+
+def fill(template: str, values: Mapping[str, object], defaults: Mapping[str, str]) -> str | None:
+    """Put values into a template; None where a value is missing or not (yet) a text."""
+    missing = False
+
+    def value_of(match: re.Match[str]) -> str:
+        nonlocal missing
+        value = values.get(match["name"])
+        if value is None:
+            value = defaults.get(match["name"])
+        if value is None and match["name"] == "projectNumber":
+            value = defaults.get("project")  # the API takes either and answers with the number
+        if not isinstance(value, str) or not value:
+            missing = missing or match["optional"] is None
+            return ""
+        return _FILTERS[match["filter"]](value) if match["filter"] else value
+
+    text = _PLACEHOLDER.sub(value_of, template)
+    return None if missing else text
+
+
+def derive_id(token: str, inputs: Mapping[str, object], defaults: Mapping[str, str]) -> str | None:
+    """The id under which the state holds this resource; None when the server assigns it or an input is missing."""
+    template = ID_TEMPLATES.get(token)
+    if template is None:
+        return None
+    found = fill(template, inputs, defaults)
+    condition = inputs.get("condition")
+    if found is None or not isinstance(condition, dict):
+        return found
+    return "/".join([found, *(str(condition.get(part) or "") for part in ("title", "description", "expression"))])
+
+
+def derive_import_id(token: str, inputs: Mapping[str, object], defaults: Mapping[str, str]) -> str | None:
+    """The id that an import (a read with nothing but the id) takes; None when there is no way to import."""
+    if token in NOT_IMPORTABLE:
+        return None
+    template = IMPORT_TEMPLATES.get(token)
+    if template is None:
+        return derive_id(token, inputs, defaults)
+    found = fill(template, inputs, defaults)
+    condition = inputs.get("condition")
+    if found is None or not isinstance(condition, dict):
+        return found
+    return f"{found} {condition.get('title') or ''}"

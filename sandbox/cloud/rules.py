@@ -1,0 +1,72 @@
+"""The shape of a table entry: how one resource type of a simulated cloud behaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sandbox.cloud.synthesis import Synthesis
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The object without which this one cannot exist."""
+
+    token: str
+    id_template: str
+    """In the notation of recovery.ids; filters as there."""
+    on_delete: Literal["block", "cascade"] = "cascade"
+    """What deleting the parent does: the API refuses while this child lives, or the child goes with it."""
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """How long a name stays taken after deletion; None is forever."""
+
+    days: int | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Behaviour of one resource type. Paths are wire names, dotted; a list is entered without an index."""
+
+    immutable: tuple[str, ...] = ()
+    """A change of these forces replacement."""
+    replace_when: Mapping[str, Callable[[Any, Any], bool]] = field(default_factory=dict)
+    """Paths where only some changes replace: old and new value to a verdict."""
+    check_defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Schema defaults that the provider puts into the inputs at Check, so that policies see them."""
+    server_defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Settable properties that the cloud fills when unset: unknown in preview."""
+    planned: Mapping[str, str] = field(default_factory=dict)
+    """Outputs that the provider already knows in preview, as templates."""
+    computed: Mapping[str, str | Callable[[Synthesis], Any]] = field(default_factory=dict)
+    """Outputs known after create: a template over inputs, outputs, ``id``, ``project`` ..., or a function."""
+    recomputed: tuple[str, ...] = ()
+    """Computed outputs that follow the inputs on every update; the others stay as created."""
+    numbered_by: str = ""
+    """The input whose value groups the numbers that the server gives out (versions of one secret)."""
+    id_from: str | Callable[[Synthesis], str] | None = None
+    """Server-assigned ids only: template or function; name-keyed types use recovery.ids."""
+    virtual: Mapping[str, Any] = field(default_factory=dict)
+    """Properties that live in the provider's state only, with the value that an import gives them."""
+    json_text: tuple[str, ...] = ()
+    """Texts compared as JSON documents."""
+    unordered: tuple[str, ...] = ()
+    """Lists that are sets: order is no difference."""
+    secret_outputs: tuple[str, ...] = ()
+    api: str = ""
+    """The API that must be enabled in the project."""
+    on_exists: Literal["conflict", "adopt"] = "conflict"
+    parents: tuple[Parent, ...] = ()
+    reservation: Reservation | None = None
+    kept_in_cloud: bool = False
+    """Deleting only forgets it: the API has no delete (KMS key rings)."""
+    protections: Mapping[str, str] = field(default_factory=dict)
+    """State path that must be false for a delete, with the provider's or the API's message."""
+    stateless: bool = False
+    """Nothing exists outside the Pulumi state (the random provider)."""

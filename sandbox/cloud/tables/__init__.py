@@ -1,0 +1,25 @@
+"""One table per package: what each simulated resource type does."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sandbox.cloud.errors import NotSimulatedError
+from sandbox.cloud.rules import Rule
+from sandbox.cloud.schema import resource_type
+from sandbox.cloud.tables import gcp, random
+
+RULES: Final[dict[str, Rule]] = {**gcp.RULES, **random.RULES}
+
+
+def rule_for(token: str) -> Rule:
+    """The behaviour of a type.
+
+    Raises:
+        NotSimulatedError: the SDK does not know the type, or the sandbox has no table entry for it.
+    """
+    rule = RULES.get(token)
+    if rule is None:
+        resource_type(token)  # a type that does not exist at all has the clearer message
+        raise NotSimulatedError(f"{token} is not simulated: add it to sandbox/cloud/tables, or do not use it")
+    return rule
