@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ from settings.plan import EnvironmentPlan, Plan
 from settings.resolve import load
 
 _FINAL_PREFIX: Final = "final/"
+_TORN_READ: Final = "failed to load checkpoint"
+_READ_ATTEMPTS: Final = 20
+_READ_WAIT_SECONDS: Final = 0.1
 
 
 def load_plan(previous: Previous) -> Plan:
@@ -68,9 +72,19 @@ def read_previous() -> Previous:
     A synchronous look-up through the engine's own provider, so that a refusal comes before any resource is registered.
     """
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    result = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name})
-    outputs: Mapping[str, Any] = (result.value or {}).get("outputs") or {}
-    return Previous.from_outputs(outputs)
+    return Previous.from_outputs(_read_outputs(name))
+
+
+def _read_outputs(stack: str, attempts: int = _READ_ATTEMPTS) -> Mapping[str, Any]:
+    try:
+        result = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack})
+    except Exception as error:
+        # a file backend is not atomic: the engine may be writing its first checkpoint of this very operation
+        if _TORN_READ not in str(error) or attempts == 1:
+            raise
+        time.sleep(_READ_WAIT_SECONDS)
+        return _read_outputs(stack, attempts - 1)
+    return (result.value or {}).get("outputs") or {}
 
 
 def create_providers(plan: EnvironmentPlan) -> tuple[gcp.Provider, random.Provider]:
