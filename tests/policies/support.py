@@ -123,7 +123,11 @@ def run(
         _provider(provider),
         config,
     )
-    assert policy.validate(args, lambda message, _=None: reports.append(message)) is None
+
+    def report(message: str, _: str | None = None) -> None:
+        reports.append(message)
+
+    assert policy.validate(args, report) is None
     return reports
 
 

@@ -87,9 +87,8 @@ def test_a_rule_that_breaks_is_a_violation_which_names_the_rule_and_hides_the_re
 
 
 def test_a_stack_rule_that_breaks_is_a_violation_of_the_stack() -> None:
-    def check(_: Index, __: Config) -> Iterator[Finding]:
+    def check(_: Index, __: Config) -> list[Finding]:
         raise KeyError("hunter2")
-        yield
 
     rule = StackRule(
         name="example",
@@ -104,7 +103,10 @@ def test_a_stack_rule_that_breaks_is_a_violation_of_the_stack() -> None:
     assert isinstance(policy, StackValidationPolicy)
     reports: list[tuple[str, str | None]] = []
 
-    policy.validate(StackValidationArgs([]), lambda message, urn=None: reports.append((message, urn)))
+    def report(message: str, urn: str | None = None) -> None:
+        reports.append((message, urn))
+
+    policy.validate(StackValidationArgs([]), report)
 
     assert reports == [("rule example could not be evaluated (KeyError), so it refuses. Fix it.", None)]
 
