@@ -1,0 +1,157 @@
+"""Who may export, clone and delete what: the rights behind exports and drills, each as narrow as the service allows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components.gcp.platform import Platform, Workload
+from components.guard import Guard
+from settings.plan import EnvironmentPlan, InstancePlan
+
+SCRATCH_PREFIX: Final = "drill-"
+"""Every scratch instance's name starts so, and no other's: those start with the organization's name and `-`."""
+
+# Clones are read from any instance, but made, changed and deleted only below the scratch prefix (_SCRATCH_PERMISSIONS).
+_BACKUP_PERMISSIONS: Final = (
+    "cloudsql.databases.list",
+    "cloudsql.instances.clone",
+    "cloudsql.instances.export",
+    "cloudsql.instances.get",
+    "cloudsql.instances.list",
+    "run.executions.get",
+    "run.operations.get",
+)
+_SCRATCH_PERMISSIONS: Final = (
+    "cloudsql.instances.create",
+    "cloudsql.instances.delete",
+    "cloudsql.instances.update",
+)
+
+
+def grant_workloads(
+    environment: EnvironmentPlan,
+    platform: Platform,
+    sql_job: gcp.cloudrunv2.Job,
+    *,
+    guard: Guard,
+    parent: pulumi.Resource,
+) -> dict[str, pulumi.Resource]:
+    """Grant what the backup, scheduler, SQL job and watch accounts need, by a stable name."""
+    plan = environment.gcp
+    api = platform.ready("iam.googleapis.com")
+
+    def role(name: str, role_id: str, title: str, permissions: tuple[str, ...]) -> gcp.projects.IAMCustomRole:
+        return gcp.projects.IAMCustomRole(
+            name,
+            project=plan.project,
+            role_id=role_id,
+            title=title,
+            permissions=list(permissions),
+            opts=guard.retrying(parent, depends_on=api),
+        )
+
+    def on_project(
+        name: str,
+        workload: Workload,
+        granted: pulumi.Input[str],
+        condition: gcp.projects.IAMMemberConditionArgsDict | None = None,
+    ) -> gcp.projects.IAMMember:
+        account = platform.accounts[workload]
+        return gcp.projects.IAMMember(
+            name,
+            project=plan.project,
+            role=granted,
+            member=account.member,
+            condition=condition,
+            opts=guard.retrying(parent, depends_on=[account.resource]),
+        )
+
+    def on_bucket(
+        name: str, workload: Workload, bucket: str, granted: str, folder: str | None = None
+    ) -> gcp.storage.BucketIAMMember:
+        account = platform.accounts[workload]
+        return gcp.storage.BucketIAMMember(
+            name,
+            bucket=platform.buckets[bucket].name,
+            role=granted,
+            member=account.member,
+            condition=None
+            if folder is None
+            else {
+                "title": f"folder-{folder.rstrip('/')}",
+                "description": f"Only objects below {folder}",
+                "expression": (
+                    f'resource.name.startsWith("projects/_/buckets/{getattr(environment.buckets, bucket)}'
+                    f'/objects/{folder}")'
+                ),
+            },
+            opts=guard.retrying(parent, depends_on=[account.resource]),
+        )
+
+    backup_role = role("role-backup", "tenantryBackup", "Tenantry backup", _BACKUP_PERMISSIONS)
+    scratch_role = role("role-drill", "tenantryDrill", "Tenantry restore drill", _SCRATCH_PERMISSIONS)
+    backup = platform.accounts["backup"]
+    return {
+        "backup": on_project("backup-cloudsql", "backup", backup_role.name),
+        "drill": on_project(
+            "backup-scratch",
+            "backup",
+            scratch_role.name,
+            {
+                "title": "scratch-instances",
+                "description": f"Only SQL instances named {SCRATCH_PREFIX}*",
+                "expression": (
+                    'resource.service == "sqladmin.googleapis.com" && '
+                    f'resource.name.startsWith("projects/{plan.project}/instances/{SCRATCH_PREFIX}")'
+                ),
+            },
+        ),
+        "logs": on_project("backup-logs", "backup", "roles/logging.logWriter"),
+        # Workflows has no policy on a single workflow; the account starts nothing else in this project
+        "start-workflows": on_project("scheduler-workflows", "scheduler", "roles/workflows.invoker"),
+        "watch-secrets": on_project("watch-secrets", "watch", "roles/secretmanager.viewer"),
+        "run-sql-job": gcp.cloudrunv2.JobIamMember(
+            "backup-sql-job",
+            project=plan.project,
+            location=plan.region,
+            name=sql_job.name,
+            role="roles/run.jobsExecutorWithOverrides",
+            member=backup.member,
+            opts=guard.retrying(parent, depends_on=[backup.resource]),
+        ),
+        "read-exports": on_bucket("backup-exports", "backup", "exports", "roles/storage.objectViewer"),
+        "final-markers": on_bucket("backup-final", "backup", "exports", "roles/storage.objectCreator", "final/"),
+        "drill-results": on_bucket("backup-drills", "backup", "registry", "roles/storage.objectUser", "drills/"),
+        # the restore check reads the dump with the job's own account, which is in every tenant's database anyway; a
+        # clone would need a new grant on the bucket each week
+        "restore-check": on_bucket("sqljob-exports", "sqljob", "exports", "roles/storage.objectViewer"),
+    }
+
+
+def grant_instance(
+    plan: InstancePlan,
+    instance: gcp.sql.DatabaseInstance,
+    environment: EnvironmentPlan,
+    platform: Platform,
+    *,
+    guard: Guard,
+    parent: pulumi.Resource,
+) -> gcp.storage.BucketIAMMember:
+    """Let an instance's own service account add exports to the bucket, and neither read nor replace any."""
+    return gcp.storage.BucketIAMMember(
+        f"{plan.key}-exports",
+        bucket=platform.buckets["exports"].name,
+        role="roles/storage.objectCreator",
+        member=instance.service_account_email_address.apply(lambda email: f"serviceAccount:{email}"),
+        condition={
+            "title": f"exports-{plan.key}",
+            "description": f"Only objects below sql/{plan.key}/",
+            "expression": (
+                f'resource.name.startsWith("projects/_/buckets/{environment.buckets.exports}/objects/sql/{plan.key}/")'
+            ),
+        },
+        opts=guard.retrying(parent),
+    )
