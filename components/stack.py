@@ -28,7 +28,7 @@ def load_plan(previous: Previous) -> Plan:
     """Load, resolve and compare with the last deployment.
 
     Raises:
-        ConfigError: every problem at once; nothing has been registered then.
+        pulumi.RunError: every problem at once, without a trace; nothing has been registered then.
     """
     raw = _raw_config()
     encrypted = pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:{EXTERNAL_SECRETS}")
@@ -36,10 +36,10 @@ def load_plan(previous: Previous) -> Plan:
     try:
         plan = load(raw, pulumi.get_stack())
     except ConfigError as error:
-        raise ConfigError([*error.problems, *problems]) from None
+        raise pulumi.RunError(str(ConfigError([*error.problems, *problems]))) from None
     problems += check(previous, plan)
     if problems:
-        raise ConfigError(problems)
+        raise pulumi.RunError(str(ConfigError(problems)))
     return plan
 
 

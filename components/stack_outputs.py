@@ -9,7 +9,7 @@ import pulumi
 
 from components.environment import Environment
 from components.tenant import Tenant
-from settings.lifecycle import describe, describe_instances
+from settings.lifecycle import Previous, describe, describe_instances
 from settings.plan import Plan
 
 
@@ -21,14 +21,24 @@ def registry(plan: Plan) -> dict[str, Any]:
     }
 
 
-def guarded_resources(environment: Environment, tenants: Iterable[Tenant]) -> dict[str, pulumi.Output[str]]:
-    """Cloud ids of the data-bearing resources by Pulumi name, once they exist."""
+def guarded_resources(
+    plan: Plan, previous: Previous, environment: Environment, tenants: Iterable[Tenant]
+) -> dict[str, pulumi.Input[str]]:
+    """Cloud ids of the data-bearing resources by Pulumi name: the evidence that they have existed.
+
+    What was recorded once stays recorded: when one vanishes, a refresh makes its id unknown, and that must not erase
+    the evidence. A creation that failed leaves an unknown id, which `Previous` does not count.
+    """
     resources: dict[str, pulumi.CustomResource] = {
         f"{key}-instance": pool.resource for key, pool in environment.pools.items()
     }
     for tenant in tenants:
         resources |= tenant.guarded
-    return {name: resource.id for name, resource in sorted(resources.items())}
+    anew = recreatable(plan)
+    return {
+        name: resource.id if name in anew else previous.created.get(name, resource.id)
+        for name, resource in sorted(resources.items())
+    }
 
 
 def recreatable(plan: Plan) -> set[str]:

@@ -16,6 +16,9 @@ from settings.plan import Plan, TenantPlan
 OFFBOARDING_GUIDE: Final = "docs/adding-a-tenant.md, section Removing a tenant"
 MOVING_GUIDE: Final = "docs/restore.md, section Moving a tenant"
 
+# How the engine writes an output that it does not know: here the id of a resource whose creation failed.
+_UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
 # Editing one of these would make the engine build an empty database elsewhere and delete the one with the data.
 _IMMUTABLE: Final = ("kind", "placement", "pool", "region", "database")
 
@@ -40,7 +43,11 @@ class Previous:
         return cls(
             tenants=registry.get("tenants") or {},
             instances=registry.get("instances") or {},
-            created=outputs.get("guarded") or {},
+            created={
+                name: cloud_id
+                for name, cloud_id in (outputs.get("guarded") or {}).items()
+                if isinstance(cloud_id, str) and cloud_id != _UNKNOWN
+            },
         )
 
 
@@ -82,7 +89,7 @@ def check(previous: Previous, plan: Plan) -> list[Problem]:
     problems = [
         _removed(tenant_id, before, added)
         for tenant_id, before in sorted(previous.tenants.items())
-        if tenant_id not in current and before.get("guarded", True)
+        if tenant_id not in current and before.get("guarded", True) and f"{tenant_id}-database" in previous.created
     ]
     for tenant_id, tenant in current.items():
         before = previous.tenants.get(tenant_id)
@@ -126,20 +133,20 @@ def _changed(tenant: TenantPlan, before: Mapping[str, Any]) -> list[Problem]:
     if before.get("rotation", 1) > tenant.rotation:
         problems.append(
             Problem(
-                path=f"{tenant.path}.rotation",
+                path=f"{tenant.path}.extra_rotations",
                 message=f"tenant {tenant.id!r}: the rotation went back from {before['rotation']}; "
                 "the credential in use would be overwritten",
-                fix=f"keep it at {before['rotation']}, or raise it by one to rotate",
+                fix=f"bring secrets.rotation + extra_rotations back to {before['rotation']}, or one more to rotate",
                 value=str(tenant.rotation),
             )
         )
     elif tenant.rotation - before.get("rotation", tenant.rotation) > 1:
         problems.append(
             Problem(
-                path=f"{tenant.path}.rotation",
+                path=f"{tenant.path}.extra_rotations",
                 message=f"tenant {tenant.id!r}: the rotation jumps from {before['rotation']}; "
                 "two logins alternate, so a jump could overwrite the one in use",
-                fix=f"raise it to {before['rotation'] + 1}, run `up` and the SQL job, then the next",
+                fix=f"bring secrets.rotation + extra_rotations to {before['rotation'] + 1}, run `up` and the SQL job, then go on",
                 value=str(tenant.rotation),
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,7 +24,9 @@ def plan_of(raw: dict[str, Any]) -> Plan:
 
 def published(plan: Plan) -> Previous:
     return Previous(
-        tenants={tenant.id: describe(tenant) for tenant in plan.tenants}, instances=describe_instances(plan)
+        tenants={tenant.id: describe(tenant) for tenant in plan.tenants},
+        instances=describe_instances(plan),
+        created={f"{tenant.id}-database": f"id-of-{tenant.database}" for tenant in plan.tenants},
     )
 
 
@@ -60,6 +63,16 @@ def test_removing_an_active_tenant_is_refused_with_the_way_to_do_it(before: Prev
     assert problem.message == "tenant 'acme' is active and its entry is gone; its data would be deleted."
     assert problem.fix.startswith("put the entry back with `state: offboarding`")
     assert problem.value == "acme"
+
+
+def test_a_tenant_whose_database_was_never_created_can_be_removed(before: Previous) -> None:
+    never = replace(before, created={key: value for key, value in before.created.items() if key != "acme-database"})
+    assert check(never, plan_of(without("acme"))) == []
+
+
+def test_an_unknown_id_is_no_evidence_of_existence() -> None:
+    outputs = {"guarded": {"a": "id", "b": "04da6b54-80e4-46f7-96ec-b56ff0331ba9", "c": object()}}
+    assert Previous.from_outputs(outputs).created == {"a": "id"}
 
 
 def test_renaming_a_tenant_is_recognised(before: Previous) -> None:
