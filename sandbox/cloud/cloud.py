@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from recovery.ids import ID_TEMPLATES, IMPORT_TEMPLATES, NOT_IMPORTABLE, derive_import_id, fill
 from sandbox.cloud import checks, functions, schema
@@ -25,7 +25,7 @@ from sandbox.cloud.synthesis import (
     synthesise,
 )
 from sandbox.cloud.tables import rule_for
-from sandbox.cloud.values import Props, Value, apply_defaults, get_path, set_path
+from sandbox.cloud.values import Props, Value, apply_defaults, get_path, parse_path, set_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +33,19 @@ if TYPE_CHECKING:
 
     from sandbox.cloud.rules import Rule
 
+_Result = TypeVar("_Result")
 BUCKET_OBJECT: Final = functions.BUCKET_OBJECT
 _AUTO_NAME_DIGITS: Final = 7
 """Random hex digits that the provider appends to a name it makes up."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A resource as Pulumi knows it: fault rules and the log name it so."""
+
+    type: str
+    name: str
+    urn: str
 
 
 class Cloud:
@@ -56,10 +66,9 @@ class Cloud:
 
     # --- what the provider asks ----------------------------------------------------------------------------------
 
-    def check(
-        self, token: str, name: str, inputs: Props, random_seed: bytes = b""
-    ) -> tuple[Props, list[schema.Failure]]:
+    def check(self, target: Target, inputs: Props, random_seed: bytes = b"") -> tuple[Props, list[schema.Failure]]:
         """Judge inputs and fill in the provider's schema defaults; nothing is created."""
+        token, name = target.type, target.name
         rule = rule_for(token)
         failures = schema.check_inputs(token, inputs)
         if failures:
@@ -98,13 +107,11 @@ class Cloud:
     def plan_update(self, token: str, inputs: Props, state: Props, config: ProviderConfig) -> Props:
         return planned_update(token, rule_for(token), inputs, state, config)
 
-    def create(self, token: str, name: str, urn: str, inputs: Props, config: ProviderConfig) -> tuple[str, Props]:
+    def create(self, target: Target, inputs: Props, config: ProviderConfig) -> tuple[str, Props]:
         """Make an object.
 
         Args:
-            token: the resource type.
-            name: the Pulumi name, for fault rules and the log.
-            urn: the Pulumi URN.
+            target: the resource as Pulumi knows it.
             inputs: checked inputs.
             config: the provider's configuration.
 
@@ -114,6 +121,7 @@ class Cloud:
         Raises:
             CloudError: the API refuses, or a fault rule strikes.
         """
+        token, urn = target.type, target.urn
         rule = rule_for(token)
 
         def commit() -> tuple[str, Props]:
@@ -133,7 +141,7 @@ class Cloud:
             reserved = self.store.reservation(token, object_id, now)
             if reserved is not None:
                 raise CloudError(409, reserved, "alreadyExists")
-            world = self._world(token, rule, object_id, inputs, outputs, config)
+            world = checks.World(self.store, self.clock, token, rule, object_id, inputs, outputs, config)
             checks.check_create(world)
             if existing is not None and token == BUCKET_OBJECT:
                 checks.check_object_retention(world)
@@ -142,20 +150,19 @@ class Cloud:
             checks.after_create(world)
             return object_id, outputs
 
-        return self._run("create", token, name, urn, commit)
+        return self._run("create", target, commit)
 
-    def read(
-        self, token: str, name: str, object_id: str, state: Props, config: ProviderConfig
-    ) -> tuple[str, Props] | None:
+    def read(self, target: Target, object_id: str, state: Props, config: ProviderConfig) -> tuple[str, Props] | None:
         """The state of an object as it is now, or None when it is gone.
 
         Without a state this is an import: the id must then be what an import takes, and what only a state can know has
         the value that an import gives it.
         """
+        token = target.type
         rule = rule_for(token)
         if rule.stateless:
             return object_id, state
-        fault = self.faults.due("read", token, name)
+        fault = self.faults.due("read", token, target.name)
         if fault is not None:
             strike(fault)
         item = self.store.get(token, object_id) if state else self._import(token, object_id, config)
@@ -180,15 +187,12 @@ class Cloud:
             return {}
         rule = rule_for(token)
         inputs = {key: value for key, value in item.inputs.items() if key not in rule.virtual}
-        for virtual, value in rule.virtual.items():
-            if value is not None:
-                inputs[virtual] = value
+        inputs.update({virtual: value for virtual, value in rule.virtual.items() if value is not None})
         return project_inputs(inputs, outputs)
 
-    def update(
-        self, token: str, name: str, urn: str, object_id: str, inputs: Props, state: Props, config: ProviderConfig
-    ) -> Props:
+    def update(self, target: Target, object_id: str, inputs: Props, state: Props, config: ProviderConfig) -> Props:
         """Change an object in place and return its new state."""
+        token, urn = target.type, target.urn
         rule = rule_for(token)
 
         def commit() -> Props:
@@ -201,17 +205,18 @@ class Cloud:
                 token, rule, inputs, config, seed=f"{urn}/{now}", now=now, object_id=object_id, previous=before
             )
             if existing is not None:
-                world = self._world(token, rule, object_id, inputs, outputs, config)
+                world = checks.World(self.store, self.clock, token, rule, object_id, inputs, outputs, config)
                 checks.check_update(world, before)
                 if token == BUCKET_OBJECT:
                     checks.check_object_retention(world)
                 self.store.put(replace(existing, urn=urn, inputs=inputs, outputs=outputs))
             return outputs
 
-        return self._run("update", token, name, urn, commit)
+        return self._run("update", target, commit, object_id)
 
-    def delete(self, token: str, name: str, urn: str, object_id: str, state: Props, config: ProviderConfig) -> None:
+    def delete(self, target: Target, object_id: str, state: Props, config: ProviderConfig) -> None:
         """Delete an object, or refuse as the provider or the API would. Deleting what is gone succeeds."""
+        token = target.type
         rule = rule_for(token)
         if rule.stateless:
             return
@@ -229,13 +234,13 @@ class Cloud:
             item = self.store.get(token, object_id)
             if item is None or kept:
                 return
-            world = self._world(token, rule, object_id, item.inputs, item.outputs, config)
+            world = checks.World(self.store, self.clock, token, rule, object_id, item.inputs, item.outputs, config)
             checks.check_delete(world, state)
             self._remove(item)
             if rule.reservation is not None:
                 self._reserve(world, rule)
 
-        self._run("delete", token, name, urn, commit, object_id)
+        self._run("delete", target, commit, object_id)
 
     def invoke(self, token: str, arguments: Props, config: ProviderConfig) -> Props:
         """Answer a function call."""
@@ -273,7 +278,7 @@ class Cloud:
             token,
             {key: found for key, found in outputs.items() if key in schema.resource_type(token).inputs.properties},
         )
-        wrong = [failure for failure in failures if failure.path.startswith(path.split(".")[0].split("[")[0])]
+        wrong = [failure for failure in failures if failure.path.startswith(str(parse_path(path)[0]))]
         if wrong:
             raise ValueError(f"{wrong[0].path}: {wrong[0].reason}")
         self.store.put(replace(item, outputs=outputs))
@@ -297,7 +302,7 @@ class Cloud:
             now = self.clock.text()
             seed = f"{bucket}/{name}#{self.store.next_number(f'{bucket}/{name}')}"
             object_id, outputs = synthesise(BUCKET_OBJECT, rule, inputs, config, seed=seed, now=now)
-            world = self._world(BUCKET_OBJECT, rule, object_id, inputs, outputs, config)
+            world = checks.World(self.store, self.clock, BUCKET_OBJECT, rule, object_id, inputs, outputs, config)
             checks.check_object_retention(world)
             self.store.put(CloudObject(BUCKET_OBJECT, object_id, "", inputs, outputs, now), self._parents(world))
 
@@ -308,31 +313,25 @@ class Cloud:
 
     # --- inside --------------------------------------------------------------------------------------------------
 
-    def _run(self, op: Op, token: str, name: str, urn: str, commit: Callable[[], Any], object_id: str = "") -> Any:
-        fault: FaultRule | None = self.faults.due(op, token, name)
+    def _run(self, op: Op, target: Target, commit: Callable[[], _Result], object_id: str = "") -> _Result:
+        """Commit one change and log it, with the fault that a rule has for it."""
+        fault: FaultRule | None = self.faults.due(op, target.type, target.name)
+        if fault is not None and fault.when == "before":
+            self._note(op, target, object_id, f"fault: {fault.error or fault.kill} before commit")
+            strike(fault)
         try:
-            if fault is not None and fault.when == "before":
-                self._note(op, token, name, object_id, urn, f"fault: {fault.error or fault.kill} before commit")
-                strike(fault)
             with self.store.transaction():
                 result = commit()
-                made = result[0] if isinstance(result, tuple) else object_id
-                self._note(op, token, name, made, urn, "ok")
+                self._note(op, target, result[0] if isinstance(result, tuple) else object_id, "ok")
         except (CloudError, ProviderError) as error:
-            if fault is None:
-                self._note(op, token, name, object_id, urn, str(error))
+            self._note(op, target, object_id, str(error))
             raise
-        if fault is not None and fault.when == "after":
+        if fault is not None:
             strike(fault)
         return result
 
-    def _note(self, op: str, token: str, name: str, object_id: str, urn: str, result: str) -> None:
-        self.store.log(self.clock.text(), op, token, name, object_id, urn, result)
-
-    def _world(
-        self, token: str, rule: Rule, object_id: str, inputs: Props, outputs: Props, config: ProviderConfig
-    ) -> checks.World:
-        return checks.World(self.store, self.clock, token, rule, object_id, inputs, outputs, config)
+    def _note(self, op: Op, target: Target, object_id: str, result: str) -> None:
+        self.store.log(Operation(0, self.clock.text(), op, target.type, target.name, object_id, target.urn, result))
 
     def _parents(self, world: checks.World) -> list[tuple[str, str]]:
         """The parents' types and ids.

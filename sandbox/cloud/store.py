@@ -201,10 +201,11 @@ class Store:
 
     # log
 
-    def log(self, time: str, op: str, token: str, name: str, object_id: str, urn: str, result: str) -> None:
+    def log(self, entry: Operation) -> None:
+        """Append to the log; the sequence number is given here."""
         self._query(
             "INSERT INTO operations (time, op, type, name, id, urn, result) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (time, op, token, name, object_id, urn, result),
+            (entry.time, entry.op, entry.type, entry.name, entry.id, entry.urn, entry.result),
         )
 
     def operations(self, since: int = 0) -> list[Operation]:

@@ -12,21 +12,23 @@ import json
 from concurrent import futures
 from typing import TYPE_CHECKING, Any, Final
 
-import grpc
-from google.protobuf import empty_pb2
+import grpc  # type: ignore[import-untyped]
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from sandbox.cloud import schema
-from sandbox.cloud.cloud import project_inputs
+from sandbox.cloud.cloud import Target, project_inputs
 from sandbox.cloud.errors import CloudError, NotSimulatedError, ProviderError
 from sandbox.cloud.schema import SDKS
 from sandbox.cloud.synthesis import ProviderConfig
 from sandbox.cloud.tables import rule_for
-from sandbox.cloud.values import UNKNOWN, Props
+from sandbox.cloud.values import UNKNOWN, Props, Value
 from sandbox.providers import wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from google.protobuf.message import Message  # type: ignore[import-untyped]
 
     from sandbox.cloud import Cloud
     from sandbox.cloud.diff import Change
@@ -76,11 +78,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     # --- the provider itself -------------------------------------------------------------------------------------
 
-    def Handshake(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ProviderHandshakeResponse:  # noqa: N802
+    def Handshake(self, request: Message, context: grpc.ServicerContext) -> provider_pb2.ProviderHandshakeResponse:  # noqa: N802
         del request, context
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, accept_resources=True, accept_outputs=False)
 
-    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:  # noqa: N802
+    def GetPluginInfo(self, request: Message, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:  # noqa: N802
         del request, context
         return plugin_pb2.PluginInfo(version=importlib.metadata.version(SDKS[self._package]))
 
@@ -91,11 +93,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         version = importlib.metadata.version(SDKS[self._package])
         return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": self._package, "version": version}))
 
-    def Attach(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802
+    def Attach(self, request: Message, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802
         del request, context
         return empty_pb2.Empty()
 
-    def Cancel(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802
+    def Cancel(self, request: Message, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802
         del request, context
         return empty_pb2.Empty()
 
@@ -139,25 +141,25 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Check(  # noqa: N802
         self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
     ) -> provider_pb2.CheckResponse:
-        token, name = _type_and_name(request.urn)
+        target = _target(request.urn)
         inputs, secret = wire.decode(request.news)
         olds, _ = wire.decode(request.olds)
         with _errors(context):
-            if "name" not in inputs and _is_auto_named(olds, name):
+            if "name" not in inputs and _is_auto_named(olds, target.name):
                 inputs["name"] = olds["name"]  # a name made up once is kept
-            checked, failures = self._cloud.check(token, name, inputs, request.randomSeed)
+            checked, failures = self._cloud.check(target, inputs, request.randomSeed)
         return provider_pb2.CheckResponse(inputs=wire.encode(checked, secret), failures=_failures(failures))
 
     def Diff(  # noqa: N802
         self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
     ) -> provider_pb2.DiffResponse:
-        token, name = _type_and_name(request.urn)
+        target = _target(request.urn)
         state, _ = wire.decode(request.olds)
         old_inputs, _ = wire.decode(request.old_inputs)
         new_inputs, _ = wire.decode(request.news)
         with _errors(context):
             changes = self._cloud.diff(
-                token,
+                target.type,
                 state=state,
                 old_inputs=old_inputs,
                 new_inputs=new_inputs,
@@ -167,7 +169,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         replaces = [change.path for change in changes if change.replace]
         # The bridge deletes first when the resource could have an automatic name but has a literal one that stays.
         keeps_name = "name" in new_inputs and old_inputs.get("name") == new_inputs["name"]
-        literal = keeps_name and not _is_auto_named(old_inputs, name) and token.startswith("gcp:")
+        literal = keeps_name and not _is_auto_named(old_inputs, target.name) and target.type.startswith("gcp:")
         return provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME if changes else provider_pb2.DiffResponse.DIFF_NONE,
             replaces=replaces,
@@ -180,32 +182,32 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Create(  # noqa: N802
         self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
     ) -> provider_pb2.CreateResponse:
-        token, name = _type_and_name(request.urn)
+        target = _target(request.urn)
         inputs, secret = wire.decode(request.properties)
         with _errors(context):
-            secret = secret | set(rule_for(token).secret_outputs)
+            secret = secret | set(rule_for(target.type).secret_outputs)
             if request.preview:
-                outputs = self._cloud.plan_create(token, inputs, self._config)
+                outputs = self._cloud.plan_create(target.type, inputs, self._config)
                 return provider_pb2.CreateResponse(properties=wire.encode(outputs, secret))
-            object_id, outputs = self._cloud.create(token, name, request.urn, inputs, self._config)
+            object_id, outputs = self._cloud.create(target, inputs, self._config)
         return provider_pb2.CreateResponse(id=object_id, properties=wire.encode(outputs, secret))
 
     def Read(  # noqa: N802
         self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ReadResponse:
-        token, name = _type_and_name(request.urn)
+        target = _target(request.urn)
         state, secret = wire.decode(request.properties)
         inputs, secret_inputs = wire.decode(request.inputs)
         with _errors(context):
-            secret = secret | secret_inputs | set(rule_for(token).secret_outputs)
-            found = self._cloud.read(token, name, request.id, state, self._config)
+            secret = secret | secret_inputs | set(rule_for(target.type).secret_outputs)
+            found = self._cloud.read(target, request.id, state, self._config)
             if found is None:
                 return provider_pb2.ReadResponse()
             object_id, outputs = found
             if inputs:
                 inputs = project_inputs(inputs, outputs)
             else:
-                inputs = self._cloud.imported_inputs(token, object_id, outputs)
+                inputs = self._cloud.imported_inputs(target.type, object_id, outputs)
         return provider_pb2.ReadResponse(
             id=object_id, properties=wire.encode(outputs, secret), inputs=wire.encode(inputs, secret)
         )
@@ -213,24 +215,24 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Update(  # noqa: N802
         self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext
     ) -> provider_pb2.UpdateResponse:
-        token, name = _type_and_name(request.urn)
+        target = _target(request.urn)
         inputs, secret = wire.decode(request.news)
         state, _ = wire.decode(request.olds)
         with _errors(context):
-            secret = secret | set(rule_for(token).secret_outputs)
+            secret = secret | set(rule_for(target.type).secret_outputs)
             if request.preview:
-                outputs = self._cloud.plan_update(token, inputs, state, self._config)
+                outputs = self._cloud.plan_update(target.type, inputs, state, self._config)
             else:
-                outputs = self._cloud.update(token, name, request.urn, request.id, inputs, state, self._config)
+                outputs = self._cloud.update(target, request.id, inputs, state, self._config)
         return provider_pb2.UpdateResponse(properties=wire.encode(outputs, secret))
 
     def Delete(  # noqa: N802
         self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
-        token, name = _type_and_name(request.urn)
+        target = _target(request.urn)
         state, _ = wire.decode(request.properties)
         with _errors(context):
-            self._cloud.delete(token, name, request.urn, request.id, state, self._config)
+            self._cloud.delete(target, request.id, state, self._config)
         return empty_pb2.Empty()
 
     def Invoke(  # noqa: N802
@@ -254,10 +256,10 @@ def _errors(context: grpc.ServicerContext) -> Iterator[None]:
         abort(grpc.StatusCode.UNKNOWN, str(error))
 
 
-def _type_and_name(urn: str) -> tuple[str, str]:
+def _target(urn: str) -> Target:
     """The type and the Pulumi name in ``urn:pulumi:stack::project::parent$type::name``."""
     _, _, types, name = urn.removeprefix("urn:pulumi:").split("::", 3)
-    return types.rsplit("$", 1)[-1], name
+    return Target(types.rsplit("$", 1)[-1], name, urn)
 
 
 def _is_auto_named(inputs: Props, name: str) -> bool:
@@ -265,7 +267,7 @@ def _is_auto_named(inputs: Props, name: str) -> bool:
     return found.startswith(f"{name}-") and len(found) == len(name) + 8  # a dash and seven hex digits
 
 
-def _known(value: Any) -> str:
+def _known(value: Value) -> str:
     return value if isinstance(value, str) else ""
 
 
