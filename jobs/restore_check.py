@@ -1,5 +1,6 @@
-"""Restores one logical export into an empty database of a scratch instance: that exports exist does not show that they
-restore (R3.4).
+"""Restores one logical export into an empty database of a scratch instance (R3.4).
+
+That an export exists does not show that it restores.
 
 `python -m jobs.restore_check --instance KEY --host ADDRESS --export gs://BUCKET/sql/KEY/DATABASE/STAMP.sql.gz`, with
 the scratch instance's CA in SERVER_CA_PEM.
@@ -83,7 +84,7 @@ def _copy(connection: Connection, statement: str, source: Iterator[str]) -> None
                     return
                 copy.write(line)
     except psycopg.Error as error:
-        raise JobError(f"{statement.split('(')[0].strip()}: {message_of(error)}") from None
+        raise JobError(f"{statement.partition('(')[0].strip()}: {message_of(error)}") from None
     raise JobError("the dump breaks off inside a table's rows")
 
 

@@ -218,13 +218,7 @@ def ensure_ownership(connection: Connection, tenant: Tenant) -> int:
     """
     moved = 0
     with connection.transaction():
-        # Tables first: they take the sequences of their own columns along, which cannot be moved by themselves.
-        for tables in (True, False):
-            for kind, identity, holder in foreign_objects(connection, tenant.owner_role):
-                if (kind == "table") == tables:
-                    _give(connection, kind, identity, holder, tenant)
-                    moved += 1
-        # A data-only check would miss `public` itself: until PostgreSQL 15 it belonged to whoever made the template.
+        # `public` is part of no extension and of no dump, and before PostgreSQL 15 every role may create objects in it.
         public = rows(
             connection,
             """
@@ -238,6 +232,13 @@ def ensure_ownership(connection: Connection, tenant: Tenant) -> int:
                 run(connection, "ALTER SCHEMA public OWNER TO {owner}", owner=tenant.owner_role)
             if open_to_all:
                 run(connection, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        # Schemas first, because an owner must be allowed to create there what it is given; then tables, because they take
+        # the sequences of their own columns along, which cannot be moved by themselves; then everything else.
+        for stage in range(3):
+            for kind, identity, holder in foreign_objects(connection, tenant.owner_role):
+                if {"schema": 0, "table": 1}.get(kind, 2) == stage:
+                    _give(connection, kind, identity, holder, tenant)
+                    moved += 1
     return moved
 
 
@@ -252,7 +253,7 @@ def foreign_objects(connection: Connection, owner: str) -> list[tuple[str, str, 
           AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
           AND pg_get_userbyid(d.refobjid) <> %(owner)s
           AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')
-        ORDER BY object.type <> 'schema', object.identity
+        ORDER BY object.type, object.identity
         """,
         owner=owner,
     )
