@@ -61,6 +61,11 @@ class Cloud:
         """Open the cloud in a SQLite file, making it when there is none."""
         return cls(Store(path))
 
+    @classmethod
+    def in_memory(cls) -> Cloud:
+        """A cloud that ends with the process."""
+        return cls(Store(None))
+
     def close(self) -> None:
         self.store.close()
 

@@ -69,11 +69,14 @@ class Operation:
 class Store:
     """Rows in, rows out; no behaviour. All methods may be called from any thread."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path: Path | None) -> None:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._depth = 0
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
+        self._connection = sqlite3.connect(
+            path or ":memory:", check_same_thread=False, isolation_level=None, timeout=30
+        )
         self._connection.execute("PRAGMA journal_mode = WAL")
         # A killed process loses nothing without fsync; only a killed machine would.
         self._connection.execute("PRAGMA synchronous = OFF")

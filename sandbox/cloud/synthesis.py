@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import copy
 import hashlib
+import json
 import string
 import typing
 import uuid
@@ -38,6 +39,15 @@ class ProviderConfig:
     def defaults(self) -> dict[str, str]:
         found = {"project": self.project, "region": self.region, "projectNumber": self.project_number}
         return {key: value for key, value in found.items() if value}
+
+
+def parse_config(config: Props) -> ProviderConfig:
+    """The settings of an explicit provider; nested ones travel as JSON texts."""
+    labels = config.get("defaultLabels") or {}
+    if isinstance(labels, str):
+        labels = json.loads(labels)
+    known = {name: value for name in ("project", "region") if isinstance(value := config.get(name), str)}
+    return ProviderConfig(**known, default_labels={} if labels is UNKNOWN else labels)
 
 
 def project_number(project: str) -> str:

@@ -20,9 +20,9 @@ from sandbox.cloud import schema
 from sandbox.cloud.cloud import Target, project_inputs
 from sandbox.cloud.errors import CloudError, NotSimulatedError, ProviderError
 from sandbox.cloud.schema import SDKS
-from sandbox.cloud.synthesis import ProviderConfig
+from sandbox.cloud.synthesis import ProviderConfig, parse_config
 from sandbox.cloud.tables import rule_for
-from sandbox.cloud.values import UNKNOWN, Props, Value
+from sandbox.cloud.values import Props
 from sandbox.providers import wire
 
 if TYPE_CHECKING:
@@ -124,14 +124,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.ConfigureResponse:
         del context
         config, _ = wire.decode(request.args)
-        labels = config.get("defaultLabels") or {}
-        if isinstance(labels, str):
-            labels = json.loads(labels)  # nested provider settings travel as JSON
-        self._config = ProviderConfig(
-            project=_known(config.get("project")),
-            region=_known(config.get("region")),
-            default_labels={} if labels is UNKNOWN else labels,
-        )
+        self._config = parse_config(config)
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True, supportsPreview=True, acceptResources=True, acceptOutputs=False
         )
@@ -265,10 +258,6 @@ def _target(urn: str) -> Target:
 def _is_auto_named(inputs: Props, name: str) -> bool:
     found = str(inputs.get("name") or "")
     return found.startswith(f"{name}-") and len(found) == len(name) + 8  # a dash and seven hex digits
-
-
-def _known(value: Value) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _top(change: Change) -> str:
