@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import tempfile
+import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,17 +21,27 @@ from pulumi.automation import (
     Stack,
 )
 
+from recovery.ids import SERVER_ASSIGNED
+from recovery.procedure import recover
 from sandbox import engine, workspace
+from sandbox.cloud import Cloud
+from sandbox.leftovers import leftovers
+from sandbox.providers import serve
 from sandbox.results import Recorder, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from recovery.procedure import Report
+    from sandbox.leftovers import Leftover
+
     Serve = Callable[[Path], AbstractContextManager[str]]
     Call = Callable[[Stack, dict[str, Any]], object]
 
 _PROVIDERS: Final = "PULUMI_DEBUG_PROVIDERS"
+_WATCH_SECONDS: Final = 1.0
+_STUCK_SECONDS: Final = 15.0
 
 
 class _Engine(PulumiCommand):
@@ -124,9 +137,11 @@ class Sandbox:
             ),
         )
 
-    def refresh(self, *, target: list[str] | None = None) -> Result:
-        """Bring the state in line with what the cloud has."""
-        return self._operate("refresh", lambda stack, wiring: stack.refresh(run_program=True, target=target, **wiring))
+    def refresh(self, *, program: bool = True, target: list[str] | None = None) -> Result:
+        """Bring the state in line with what the cloud has; without the `program` from the state alone."""
+        return self._operate(
+            "refresh", lambda stack, wiring: stack.refresh(run_program=program, target=target, **wiring)
+        )
 
     def destroy(self, *, protected: bool = False) -> Result:
         """Delete everything that is not protected, or try to delete `protected` resources as well.
@@ -139,6 +154,46 @@ class Sandbox:
                 run_program=True, exclude_protected=not protected, continue_on_error=True, **wiring
             ),
         )
+
+    def leftovers(self, destroyed: Result) -> list[Leftover]:
+        """What a destroy has left, each with the reason, and until when a lock holds it by the cloud's clock."""
+        refusals = {
+            found.urn: found.message for found in destroyed.diagnostics if found.severity == "error" and found.urn
+        }
+        resources = self.export()["deployment"].get("resources") or []
+        with self.cloud() as cloud:
+            return leftovers(resources, cloud.objects(), refusals, cloud.clock.now())
+
+    def recover(self, *, dead_locks: Sequence[str] = (), say: Callable[[str], object] = print) -> Report:
+        """Make the state usable again after a crash; see `recovery`.
+
+        Raises:
+            LockedError: a lock's process lives.
+            RecoveryError: a step failed.
+        """
+        with self.cloud() as cloud:
+            return recover(
+                self,
+                backups=self.layout.home / "recovery",
+                lookup=partial(_look_up, cloud),
+                dead_locks=dead_locks,
+                say=say,
+            )
+
+    def command(self, arguments: Sequence[str]) -> Result:
+        """One CLI command on this stack, for the recovery."""
+        return self.run([*arguments, *self._stack_flag])
+
+    def refresh_state(self) -> Result:
+        """A refresh that does not depend on the program, for the recovery."""
+        return self.refresh(program=False)
+
+    @contextmanager
+    def cloud(self) -> Iterator[Cloud]:
+        """This stack's simulated cloud, to look at and to tamper with between operations."""
+        self.layout.home.mkdir(parents=True, exist_ok=True)
+        with closing(Cloud.open(self.layout.cloud)) as cloud:
+            yield cloud
 
     def export(self, *, show_secrets: bool = False) -> dict[str, Any]:
         """The state as `pulumi stack export` gives it: `{"version": 3, "deployment": {...}}`."""
@@ -167,11 +222,11 @@ class Sandbox:
             arguments = ["policy", "analyze", "--file", str(state)]
             for pack, config in self._packs_with_configs():
                 arguments += ["--policy-pack", str(pack), "--policy-pack-config", str(config)]
-            return self.run(arguments, operation="analyze")
+            return self.run(arguments, operation="analyze", stream=True)
 
-    def run(self, arguments: Sequence[str], *, operation: str | None = None) -> Result:
-        """Run one command of the engine's CLI on this stack, without a program."""
-        recorder = Recorder(self._say)
+    def run(self, arguments: Sequence[str], *, operation: str | None = None, stream: bool = False) -> Result:
+        """Run one command of the engine's CLI in this stack's surroundings, without a program."""
+        recorder = Recorder(self._say if stream else None)
         started = time.monotonic()
         with self._opened() as stack:
             try:
@@ -191,6 +246,7 @@ class Sandbox:
         """Run one operation with the program, the providers and the event stream wired up."""
         recorder = Recorder(self._say)
         with ExitStack() as context:
+            context.enter_context(self._unstuck(recorder))
             stack = context.enter_context(self._opened())
             os.environ[_PROVIDERS] = context.enter_context((self._serve or _serve)(self.layout.cloud))
             started = time.monotonic()
@@ -209,6 +265,33 @@ class Sandbox:
                 ok = False
             seconds = time.monotonic() - started
         return recorder.result(operation, ok=ok, seconds=seconds)
+
+    @contextmanager
+    def _unstuck(self, recorder: Recorder) -> Iterator[None]:
+        """Interrupt the engine when it waits for a replacement that cannot come.
+
+        Under `--continue-on-error` engine 3.258 waits for ever once the deletion before a replacement has failed.
+        Everything else is given time to finish, then the engine is asked to stop, as by Ctrl-C.
+        """
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(_WATCH_SECONDS):
+                if recorder.stuck_seconds() < _STUCK_SECONDS:
+                    continue
+                for lock in self.layout.locks.glob("*.json"):
+                    recorder.error("the engine waits for a replacement whose deletion failed: stopping it")
+                    with suppress(ProcessLookupError):
+                        os.kill(json.loads(lock.read_text(encoding="utf-8"))["pid"], signal.SIGINT)
+                return
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
 
     @contextmanager
     def _opened(self) -> Iterator[Stack]:
@@ -250,11 +333,18 @@ class Sandbox:
         return pairs
 
 
-def _serve(cloud: Path) -> AbstractContextManager[str]:
-    from sandbox.cloud import Cloud  # noqa: PLC0415 - the providers need SDKs that `--help` should not wait for
-    from sandbox.providers import serve  # noqa: PLC0415
+@contextmanager
+def _serve(path: Path) -> Iterator[str]:
+    """The simulated providers on a cloud file."""
+    with closing(Cloud.open(path)) as cloud, serve(cloud) as providers:
+        yield providers
 
-    return serve(Cloud.open(cloud))
+
+def _look_up(cloud: Cloud, kind: str, urn: str, inputs: Mapping[str, Any]) -> list[str]:
+    """Ids of the objects that carry what these inputs are looked for by: a display name, mostly."""
+    del urn  # a cloud knows nothing of it
+    key = SERVER_ASSIGNED[kind]
+    return [item.id for item in cloud.objects(kind) if inputs.get(key) and item.inputs.get(key) == inputs[key]]
 
 
 def _packs_of(source: Path) -> tuple[Path, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -113,6 +114,8 @@ class Recorder:
         self._diagnostics: list[Diagnostic] = []
         self._violations: list[Violation] = []
         self._summary: Mapping[str, int] | None = None
+        self._last_event = time.monotonic()
+        self._replacement_failed = False
 
     def output(self, line: str) -> None:
         self._out.append(line)
@@ -124,7 +127,12 @@ class Recorder:
         if self._say is not None:
             self._say(line)
 
+    def stuck_seconds(self) -> float:
+        """For how long nothing has happened since the deletion before a replacement failed; 0 while none has."""
+        return time.monotonic() - self._last_event if self._replacement_failed else 0.0
+
     def event(self, event: EngineEvent) -> None:
+        self._last_event = time.monotonic()
         if event.resource_pre_event is not None:
             before = event.resource_pre_event
             self._record(before.metadata, "planned" if before.planning else "interrupted")
@@ -132,7 +140,9 @@ class Recorder:
             after = event.res_outputs_event
             self._record(after.metadata, "planned" if after.planning else "done")
         elif event.res_op_failed_event is not None:
-            self._record(event.res_op_failed_event.metadata, "failed")
+            failed = event.res_op_failed_event.metadata
+            self._record(failed, "failed")
+            self._replacement_failed |= _op(failed) == "delete-replaced"
         elif event.diagnostic_event is not None:
             message = event.diagnostic_event
             if not message.ephemeral:
@@ -169,7 +179,7 @@ class Recorder:
         )
 
     def _record(self, metadata: StepEventMetadata, outcome: str) -> None:
-        op = str(getattr(metadata.op, "value", metadata.op))
+        op = _op(metadata)
         new = metadata.new or metadata.old
         self._steps[metadata.urn, op] = Step(
             op=op,
@@ -179,6 +189,10 @@ class Recorder:
             diffs=tuple(metadata.diffs or ()),
             inputs=(new.inputs if new is not None else None) or {},
         )
+
+
+def _op(metadata: StepEventMetadata) -> str:
+    return str(getattr(metadata.op, "value", metadata.op))
 
 
 def _plain(text: str) -> str:

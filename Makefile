@@ -1,0 +1,66 @@
+# Two commands matter: `make preview` and `make test`. Both set up what is missing, once.
+
+STACK ?= dev
+UV_VERSION := 0.13.8
+
+# A uv on PATH is used; else one is installed into the project's own tool folder.
+UV := $(or $(shell command -v uv 2>/dev/null),.tools/uv/bin/uv)
+RUN := .venv/bin/python
+SANDBOX := $(RUN) -m sandbox
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test preview up refresh recover destroy test lint bench clean
+
+help: ## List the commands
+	@awk -F ":.*## " "/^[a-z-]+:.*## / {printf \"  make %-11s %s\\n\", \$$1, \$$2}" $(MAKEFILE_LIST)
+	@echo '  STACK=dev|staging|prod chooses the stack (now: $(STACK))'
+
+setup: .tools/packages.stamp .tools/engine.stamp ## Packages and engine; the other commands do it when needed
+
+.tools/uv/bin/uv:
+	@echo 'setup: no uv on PATH, installing uv $(UV_VERSION) into .tools/uv'
+	@python3 -m venv .tools/uv
+	@.tools/uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=$(UV_VERSION)'
+
+.tools/packages.stamp: pyproject.toml uv.lock $(if $(filter .tools/%,$(UV)),$(UV))
+	@echo 'setup: installing the locked packages into .venv'
+	@mkdir -p .tools
+	@$(UV) sync --frozen
+	@touch $@
+
+.tools/engine.stamp: .tools/packages.stamp sandbox/engine_build/go.mod
+	@echo 'setup: looking for the Pulumi engine'
+	@$(SANDBOX) engine
+	@touch $@
+
+preview: setup ## The stack's plan, judged by the policies; offline, creates nothing
+	@$(SANDBOX) preview --stack $(STACK)
+
+up: setup ## Preview with the policies, then create it all in the simulated cloud
+	@$(SANDBOX) up --stack $(STACK)
+
+refresh: setup ## Bring the state in line with the simulated cloud
+	@$(SANDBOX) refresh --stack $(STACK)
+
+recover: setup ## After a crash: account for everything that was interrupted
+	@$(SANDBOX) recover --stack $(STACK)
+
+destroy: setup ## Delete what may be deleted; lists what is kept, why, and until when
+	@$(SANDBOX) destroy --stack $(STACK)
+
+setup-test: setup ## What only the tests need: a PostgreSQL server
+	@$(RUN) -m tests.jobs.ensure_postgres
+
+test: setup-test ## All tests: unit, components, policies, contract, jobs, engine
+	@$(RUN) -m pytest
+
+lint: .tools/packages.stamp ## Ruff and mypy
+	@$(RUN) -m ruff check
+	@$(RUN) -m ruff format --check
+	@$(RUN) -m mypy
+
+bench: setup ## Preview time and memory against a flat program
+	@$(RUN) -m bench
+
+clean: ## Forget the sandbox: its states and its clouds
+	@rm -rf .sandbox
