@@ -97,7 +97,7 @@ class Apply:
         return failed
 
     def _attempt(self, lock: Connection, tenant: Tenant, step: Callable[[], None]) -> bool:
-        """Run a step for one tenant and report its failure; a lost lock is the instance's failure and passes through."""
+        """Run a step for one tenant and report its failure; a lost lock fails the whole instance."""
         rows(lock, "SELECT 1")
         try:
             step()
@@ -127,7 +127,7 @@ class Apply:
             )
 
     def _finish(self, tenant: Tenant, foreign: Tenant | None, instance: Instance, server: Server) -> None:
-        """Check every fact, let the logins in, prove them, publish the DSN and write the status: strictly in this order."""
+        """Check every fact, let the logins in, prove them, publish the DSN, write the status: in this order."""
         with self._admin(instance, server, tenant.database) as own:
             if wrong := violations(own, tenant, instance):
                 raise IsolationError(f"{tenant.id}: not isolated: {'; '.join(wrong)}")
@@ -150,8 +150,8 @@ class Apply:
                 isolation.set_password(common, login.name, password)
         published = self.secrets.latest(tenant.url_secret) == url
         if works == "busy" and published:
-            # The password is right and was proved before; an application that uses all it may is no failure of isolation.
-            message = f"{login.name} holds all of its {tenant.connection_limit} connections; its facts were checked, not tried"
+            # The password is right and was proved before; using every connection is no failure of isolation.
+            message = f"{login.name} holds all of its {tenant.connection_limit} connections: checked, not tried"
             self.log.event("WARNING", "sql_job.busy", message, tenant=tenant.id, instance=instance.key)
             return
         login.prove(tenant, foreign=foreign)

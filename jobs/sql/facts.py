@@ -33,7 +33,8 @@ def _role_violations(connection: Connection, tenant: Tenant) -> list[str]:
             SELECT rolname, rolcanlogin, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls,
                    rolconnlimit,
                    coalesce('role=' || %(owner)s = ANY
-                     (SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = r.oid AND setdatabase = 0), false),
+                     (SELECT unnest(setconfig) FROM pg_db_role_setting
+                      WHERE setrole = r.oid AND setdatabase = 0), false),
                    coalesce('statement_timeout=' || %(timeout)s = ANY
                      (SELECT unnest(setconfig) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
                       WHERE setrole = r.oid AND datname = current_database()), false)
@@ -121,7 +122,8 @@ def _connect_violations(connection: Connection, tenant: Tenant, instance: Instan
             connection,
             """
             SELECT d.datname FROM pg_database d, pg_roles l
-            WHERE l.rolname = %(login)s AND d.datname = ANY (%(common)s) AND has_database_privilege(l.oid, d.oid, 'CONNECT')
+            WHERE l.rolname = %(login)s AND d.datname = ANY (%(common)s)
+              AND has_database_privilege(l.oid, d.oid, 'CONNECT')
             ORDER BY 1
             """,
             login=login,

@@ -20,7 +20,9 @@ _API_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 # The narrowest scope that Cloud SQL takes as an IAM user's password: a token that leaked could do nothing else.
 _LOGIN_SCOPE = "https://www.googleapis.com/auth/sqlservice.login"
 _TIMEOUT = (5, 30)  # seconds to connect, seconds between two bytes
+_PREFIX = "https://"  # what the retries apply to: every call
 _RETRIES = 4
+_BACKOFF = 0.5  # seconds before the second attempt; doubles
 
 
 class Session:
@@ -31,12 +33,12 @@ class Session:
         self._http = google.auth.transport.requests.AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
         retry = Retry(
             total=_RETRIES,
-            backoff_factor=0.5,
+            backoff_factor=_BACKOFF,
             status_forcelist=[429, 500, 502, 503, 504],
             allowed_methods=["GET", "PUT"],
             raise_on_status=False,
         )
-        self._http.mount("https://", HTTPAdapter(max_retries=retry))
+        self._http.mount(_PREFIX, HTTPAdapter(max_retries=retry))
 
     def get(self, url: str, what: str, *, absent: tuple[int, ...] = (), **params: str) -> Response | None:
         """Get a URL; None when the answer is one of the statuses that mean absence.

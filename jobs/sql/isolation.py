@@ -232,8 +232,8 @@ def ensure_ownership(connection: Connection, tenant: Tenant) -> int:
                 run(connection, "ALTER SCHEMA public OWNER TO {owner}", owner=tenant.owner_role)
             if open_to_all:
                 run(connection, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
-        # Schemas first, because an owner must be allowed to create there what it is given; then tables, because they take
-        # the sequences of their own columns along, which cannot be moved by themselves; then everything else.
+        # Schemas first, because an owner must be allowed to create there what it is given; then tables, because they
+        # take the sequences of their own columns along, which cannot be moved alone; then everything else.
         for stage in range(3):
             for kind, identity, holder in foreign_objects(connection, tenant.owner_role):
                 if {"schema": 0, "table": 1}.get(kind, 2) == stage:
@@ -279,7 +279,7 @@ def _ensure_platform_users_exist(connection: Connection, instance: Instance) -> 
 
 
 def _ensure_memberships(connection: Connection, tenant: Tenant, instance: Instance) -> None:
-    """Let logins and platform users become the owner, give the administrative role its rights, and end all other grants."""
+    """Let logins and platform users become the owner, give the administrative role its rights, end all else."""
     options = has_grant_options(connection)
     members = [*tenant.logins, *instance.platform_users]
     right: set[str] = set()

@@ -164,7 +164,7 @@ def parse_credential(tenant: Tenant, content: str) -> Credential:
     if (credential.login, credential.rotation) != (tenant.active_login, tenant.rotation):
         raise JobError(
             f"{tenant.credential_secret}: is for {credential.login!r}, rotation {credential.rotation}; the registry "
-            f"says {tenant.active_login!r}, rotation {tenant.rotation}; run the program's `up` to the end, then this job"
+            f"says {tenant.active_login!r}, rotation {tenant.rotation}; run the program's `up` to the end, then this"
         )
     return credential
 

@@ -83,7 +83,12 @@ class Postgres:
         """A logical export, as the cloud's API makes one: plain SQL without owners and grants."""
         path.write_text(
             self.binaries.run(
-                "pg_dump", "--no-owner", "--no-acl", "-d", self._conninfo(BOOTSTRAP, database), PGPASSWORD=_BOOTSTRAP_PASSWORD
+                "pg_dump",
+                "--no-owner",
+                "--no-acl",
+                "-d",
+                self._conninfo(BOOTSTRAP, database),
+                PGPASSWORD=_BOOTSTRAP_PASSWORD,
             ),
             encoding="utf-8",
         )
@@ -93,8 +98,8 @@ class Postgres:
         path.chmod(0o644)
         path.parent.chmod(0o755)
         self.binaries.run(
-            "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", self._conninfo(ADMIN, database), "-c", "SET ROLE cloudsqlsuperuser",
-            "-f", str(path), PGPASSWORD=ADMIN_PASSWORD,
+            "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", self._conninfo(ADMIN, database),
+            "-c", "SET ROLE cloudsqlsuperuser", "-f", str(path), PGPASSWORD=ADMIN_PASSWORD,
         )  # fmt: skip
 
     def create_database(self, name: str) -> None:
@@ -110,7 +115,9 @@ class Postgres:
             ).fetchall():
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(str(name))))
             for database in ("postgres", "template1"):
-                connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(*map(sql.Identifier, (database, BOOTSTRAP))))
+                connection.execute(
+                    sql.SQL("ALTER DATABASE {} OWNER TO {}").format(*map(sql.Identifier, (database, BOOTSTRAP)))
+                )
             roles = connection.execute(
                 "SELECT rolname FROM pg_roles WHERE rolname <> %s AND rolname !~ '^pg_'", (BOOTSTRAP,)
             ).fetchall()
@@ -122,7 +129,9 @@ class Postgres:
             connection.execute("CREATE ROLE cloudsqlsuperuser NOLOGIN CREATEROLE CREATEDB")
             for user in (ADMIN, *PLATFORM):
                 connection.execute(
-                    sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(user), sql.Literal(ADMIN_PASSWORD))
+                    sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
+                        sql.Identifier(user), sql.Literal(ADMIN_PASSWORD)
+                    )
                 )
             connection.execute(sql.SQL("GRANT cloudsqlsuperuser TO {}").format(sql.Identifier(ADMIN)))
             for database in ("postgres", "template1"):
@@ -131,9 +140,8 @@ class Postgres:
                 connection.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC").format(identifier))
 
     def _conninfo(self, user: str, database: str) -> str:
-        return (
-            f"host={self.host} port={self.port} user={user} dbname={database} sslmode=verify-ca sslrootcert={self.ca_file}"
-        )
+        where = f"host={self.host} port={self.port} user={user} dbname={database}"
+        return f"{where} sslmode=verify-ca sslrootcert={self.ca_file}"
 
 
 def distribution() -> Binaries:
@@ -153,7 +161,7 @@ def distribution() -> Binaries:
 
 @contextmanager
 def packaged(scratch: Path) -> Iterator[Binaries]:
-    """The release that comes with a Python package: newer than the distribution's, with today's rules for CREATEROLE."""
+    """The release that comes with a Python package: newer, with today's rules for CREATEROLE."""
     program = scratch / "pg0"
     shutil.copy(Path(pg0.__file__).parent / "bin" / "pg0", program)
     home = scratch / "home"

@@ -15,21 +15,23 @@ from tests.jobs.server import ADMIN, ADMIN_PASSWORD, PLATFORM
 pytestmark = pytest.mark.postgres
 
 
-def one(session: Session, query: str, *parameters: object) -> Any:
+def one(session: Session, query: str, *parameters: object) -> object:
     row = session.execute(query.encode(), parameters or None).fetchone()
     assert row is not None
     return row[0]
 
 
 def snapshot(world: World) -> dict[str, list[tuple[object, ...]]]:
-    """Everything in the catalogs that the job may write, row versions included: an update that changes nothing shows."""
+    """Everything that the job may write, row versions included: an update that changes nothing shows."""
     shared = ("pg_authid", "pg_auth_members", "pg_database", "pg_db_role_setting")
     local = ("pg_namespace", "pg_class", "pg_proc", "pg_type", "pg_default_acl")
     found = {}
     with world.server.bootstrap() as session:
         for table in shared:
             found[table] = session.execute(f"SELECT xmin::text, t::text FROM {table} t ORDER BY 2".encode()).fetchall()
-        names = [str(name) for (name,) in session.execute("SELECT datname FROM pg_database WHERE datallowconn").fetchall()]
+        names = [
+            str(name) for (name,) in session.execute("SELECT datname FROM pg_database WHERE datallowconn").fetchall()
+        ]
     for name in names:
         with world.server.bootstrap(name) as session:
             for table in local:
@@ -52,7 +54,9 @@ class TestIsolation:
                 "tn_umbrella_co_a",
             )
             session.execute("CREATE TABLE invoices (id bigserial PRIMARY KEY)")
-            assert one(session, "SELECT tableowner FROM pg_tables WHERE tablename = 'invoices'") == "tn_umbrella_co_owner"
+            assert (
+                one(session, "SELECT tableowner FROM pg_tables WHERE tablename = 'invoices'") == "tn_umbrella_co_owner"
+            )
 
     def test_no_login_connects_to_another_tenants_or_a_common_database(self, world: World) -> None:
         world.add("acme", "beta")
@@ -72,7 +76,9 @@ class TestIsolation:
         with world.server.session("stranger", "stranger-password", "tn_beta") as session:
             assert one(session, "SELECT current_database()") == "tn_beta"
 
-    @pytest.mark.parametrize("role", ["tn_beta_owner", "tn_beta_a", "tn_beta_b", "cloudsqlsuperuser", ADMIN, PLATFORM[0]])
+    @pytest.mark.parametrize(
+        "role", ["tn_beta_owner", "tn_beta_a", "tn_beta_b", "cloudsqlsuperuser", ADMIN, PLATFORM[0]]
+    )
     def test_no_login_can_become_anyone_else(self, world: World, role: str) -> None:
         world.add("acme", "beta")
         world.apply()
@@ -225,7 +231,9 @@ class TestRotation:
                 session.execute(sql.SQL("CREATE TABLE {} (id bigserial PRIMARY KEY)").format(sql.Identifier(table)))
                 session.execute("INSERT INTO first DEFAULT VALUES")
         with world.login("acme", rotation=3) as session:
-            owners = session.execute("SELECT tablename, tableowner FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+            owners = session.execute(
+                "SELECT tablename, tableowner FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+            )
             assert owners.fetchall() == [(name, "tn_acme_owner") for name in ("first", "second", "third")]
             session.execute("ALTER TABLE second ADD COLUMN note text")
             session.execute("DROP TABLE first")
@@ -310,14 +318,14 @@ class TestRestore:
                 "CREATE SEQUENCE free_standing",
                 "CREATE TYPE mood AS ENUM ('up', 'down')",
                 "CREATE DOMAIN cents AS bigint CHECK (VALUE >= 0)",
-                "CREATE VIEW ledger.names AS SELECT kind FROM ledger.\"Odd \"\"name\"",
+                'CREATE VIEW ledger.names AS SELECT kind FROM ledger."Odd ""name"',
                 "CREATE MATERIALIZED VIEW ledger.kept AS SELECT 1 AS one",
                 "CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql AS 'SELECT 2 * n'",
                 "CREATE PROCEDURE nothing() LANGUAGE sql AS 'SELECT 1'",
                 "CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int, INITCOND = '0')",
                 "CREATE TABLE parted (day date) PARTITION BY RANGE (day)",
                 "CREATE EXTENSION citext",
-                "INSERT INTO ledger.\"Odd \"\"name\" (kind) VALUES ('kept')",
+                'INSERT INTO ledger."Odd ""name" (kind) VALUES (\'kept\')',
             ):
                 session.execute(statement.encode())
         export = tmp_path / "export.sql"
@@ -339,7 +347,8 @@ class TestRestore:
                 SELECT pg_describe_object(classid, objid, 0) FROM pg_shdepend d
                 WHERE deptype = 'o' AND dbid = (SELECT oid FROM pg_database WHERE datname = 'tn_acme')
                   AND refobjid <> 'tn_acme_owner'::regrole AND refobjid <> 'cloudsqladmin'::regrole
-                  AND NOT EXISTS (SELECT FROM pg_depend e WHERE (e.classid, e.objid, e.deptype) = (d.classid, d.objid, 'e'))
+                  AND NOT EXISTS (SELECT FROM pg_depend e
+                                  WHERE (e.classid, e.objid, e.deptype) = (d.classid, d.objid, 'e'))
                   AND classid <> 'pg_extension'::regclass
                 """
             ).fetchall()
@@ -378,7 +387,8 @@ class TestFailures:
         status = world.status("beta")
         assert (status["isolated"], status["rotation"]) == (False, 1)
         assert status["error"] == (
-            "projects/tenantry-test/secrets/tenant-beta-credential: has no readable version; run the program's `up` first"
+            "projects/tenantry-test/secrets/tenant-beta-credential: "
+            "has no readable version; run the program's `up` first"
         )
         assert world.urls("beta") == []
         assert world.status("acme")["isolated"] is True
@@ -412,7 +422,9 @@ class TestFailures:
         world.declare("acme", rotation=2)
         (world.secrets / "tenant-acme-credential" / "2").unlink()
         assert world.job()[0] == 1
-        assert "is for 'tn_acme_a', rotation 1; the registry says 'tn_acme_b', rotation 2" in world.status("acme")["error"]
+        assert (
+            "is for 'tn_acme_a', rotation 1; the registry says 'tn_acme_b', rotation 2" in world.status("acme")["error"]
+        )
         assert world.urls("acme") == []
 
     def test_an_unproved_login_gets_no_dsn(self, world: World) -> None:

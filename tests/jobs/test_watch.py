@@ -1,0 +1,149 @@
+"""The watch job over folders: every age is told, absence included."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.sql.errors import JobError
+from jobs.sql.log import Log
+from jobs.sql.stores import FolderObjects
+from jobs.watch import Watch, main
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+class Ages:
+    def __init__(self) -> None:
+        self.problem = False
+
+    def created(self, name: str) -> datetime | None:
+        return None if "gone" in name else NOW - timedelta(days=3)
+
+    def secrets(self) -> list[tuple[str, datetime]]:
+        if self.problem:
+            raise JobError("cannot list secrets: HTTP 403")
+        return [("JWT_SECRET", NOW - timedelta(days=89.5))]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def declare(folder: Path, tenant: str, **changes: str) -> None:
+    declared = {"id": tenant, "kind": "cloudsql", "state": "active", "instance": "pool-a", "database": f"tn_{tenant}"}
+    put(folder / "registry" / "tenants" / f"{tenant}.json", json.dumps({**declared, **changes}))
+
+
+def put(path: Path, text: str = "") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def look(folder: Path, ages: Ages | None = None) -> tuple[bool, list[dict[str, Any]]]:
+    stream = io.StringIO()
+    watch = Watch(
+        registry=FolderObjects(folder / "registry"),
+        exports=FolderObjects(folder / "exports"),
+        ages=ages or Ages(),
+        log=Log(stream),
+        now=NOW,
+    )
+    done = watch.run()
+    return done, [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def of(lines: list[dict[str, Any]], event: str, *fields: str) -> list[tuple[Any, ...]]:
+    return [tuple(line[name] for name in fields) for line in lines if line["event"] == event]
+
+
+EXPORT = ("tenant", "instance", "age_hours", "missing", "muted")
+
+
+def test_age_of_the_newest_export(folder: Path) -> None:
+    declare(folder, "elm")
+    for stamp in ("2026-11-22T023000Z-x", "2026-11-21T023000Z-y"):
+        put(folder / "exports" / "sql" / "pool-a" / "tn_elm" / f"{stamp}.sql.gz")
+    # another tenant's and a stray object are not its exports
+    put(folder / "exports" / "sql" / "pool-a" / "tn_elm_2" / "2026-11-22T110000Z-x.sql.gz")
+    put(folder / "exports" / "sql" / "pool-a" / "tn_elm" / "note.txt")
+    done, lines = look(folder)
+    assert done
+    assert of(lines, "freshness.export", *EXPORT) == [("elm", "pool-a", 9.5, False, False)]
+
+
+def test_never_exported_is_as_old_as_the_tenant(folder: Path) -> None:
+    declare(folder, "elm")
+    _, lines = look(folder)
+    assert of(lines, "freshness.export", *EXPORT) == [("elm", "pool-a", 72.0, True, False)]
+
+
+def test_suspended_tenant_is_told_but_muted(folder: Path) -> None:
+    declare(folder, "elm", state="suspended")
+    declare(folder, "fir", state="offboarding")
+    _, lines = look(folder)
+    assert of(lines, "freshness.export", "tenant", "muted") == [("elm", True), ("fir", False)]
+
+
+def test_removed_and_foreign_tenants_are_left_out(folder: Path) -> None:
+    declare(folder, "gone")
+    declare(folder, "fire", kind="firestore")
+    done, lines = look(folder)
+    assert done
+    assert of(lines, "freshness.export", "tenant") == []
+
+
+def test_damaged_object_hides_nobody_else(folder: Path) -> None:
+    put(folder / "registry" / "tenants" / "bad.json", "{")
+    declare(folder, "elm")
+    done, lines = look(folder)
+    assert not done
+    assert of(lines, "freshness.problem", "object") == [("tenants/bad.json",)]
+    assert of(lines, "freshness.export", "tenant") == [("elm",)]
+    assert of(lines, "freshness.summary", "severity", "result", "failed") == [("ERROR", "failed", 1)]
+
+
+@pytest.mark.parametrize(
+    ("result", "age", "missing"),
+    [
+        ({"succeeded_at": "2026-11-15T12:00:00.000000Z", "result": "failed"}, 7.0, False),
+        ({"succeeded_at": None, "result": "failed"}, 3.0, True),
+        (None, 3.0, True),
+    ],
+)
+def test_age_of_the_last_successful_drill(folder: Path, result: Any, age: float, missing: bool) -> None:  # noqa: ANN401
+    put(folder / "registry" / "instances" / "pool-a.json", "{}")
+    if result is not None:
+        put(folder / "registry" / "drills" / "pool-a.json", json.dumps(result))
+    _, lines = look(folder)
+    assert of(lines, "freshness.drill", "instance", "age_days", "missing") == [("pool-a", age, missing)]
+
+
+def test_age_of_secrets(folder: Path) -> None:
+    done, lines = look(folder)
+    assert done
+    assert of(lines, "freshness.secret", "secret", "age_days") == [("JWT_SECRET", 89.5)]
+
+
+def test_unreadable_secrets_fail_the_run_and_hide_nothing(folder: Path) -> None:
+    declare(folder, "elm")
+    ages = Ages()
+    ages.problem = True
+    done, lines = look(folder, ages)
+    assert not done
+    assert of(lines, "freshness.export", "tenant") == [("elm",)]
+    assert of(lines, "freshness.problem", "error") == [("cannot list secrets: HTTP 403",)]
+
+
+def test_missing_variables_are_named() -> None:
+    stream = io.StringIO()
+    assert main({"PROJECT": "p", "EXPORTS_BUCKET": ""}, Log(stream)) == 1
+    assert (
+        json.loads(stream.getvalue())["error"] == "environment variables: REGISTRY_BUCKET, EXPORTS_BUCKET must be set"
+    )
