@@ -30,6 +30,7 @@ _PROPAGATION_ERRORS: Final = (
     "PERMISSION_DENIED",
     "cannot find metric that matches",
     "Cannot find metric that matches",
+    "Cannot find metric(s) that match",
     "does not exist (or it may have been deleted)",
     "has not been used in project",
     "rateLimitExceeded",

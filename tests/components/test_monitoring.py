@@ -107,7 +107,7 @@ def metric(mocks: SandboxMocks, key: str) -> Mapping[str, Any]:
 
 
 class TestChannels:
-    def test_each_address_and_service_has_one(self, stack: SandboxMocks):
+    def test_each_address_and_service_has_one(self, stack: SandboxMocks) -> None:
         assert {(item.name, item.inputs["type"]) for item in stack.of(CHANNEL)} == {
             ("monitoring-email-platform@ledgerly.example", "email"),
             ("monitoring-email-security@ledgerly.example", "email"),
@@ -115,14 +115,14 @@ class TestChannels:
             ("monitoring-pagerduty", "pagerduty"),
         }
 
-    def test_tokens_are_secret_and_only_in_sensitive_labels(self, stack: SandboxMocks):
+    def test_tokens_are_secret_and_only_in_sensitive_labels(self, stack: SandboxMocks) -> None:
         slack, pager = stack.one(CHANNEL, "monitoring-slack"), stack.one(CHANNEL, "monitoring-pagerduty")
         assert slack.inputs["sensitiveLabels"] == {"authToken": "value of SLACK_TOKEN"}
         assert pager.inputs["sensitiveLabels"] == {"serviceKey": "value of PAGERDUTY_KEY"}
         assert slack.secret_inputs == pager.secret_inputs == {"sensitiveLabels"}
         assert slack.inputs["labels"] == {"channel_name": "#prod-alerts"}
 
-    def test_critical_reaches_all_and_a_warning_wakes_nobody(self, stack: SandboxMocks):
+    def test_critical_reaches_all_and_a_warning_wakes_nobody(self, stack: SandboxMocks) -> None:
         names = {item.name: item.outputs["name"] for item in stack.of(CHANNEL)}
         everyone = set(names.values())
         told = {item.name: set(item.inputs["notificationChannels"]) for item in stack.of(ALERT)}
@@ -132,7 +132,7 @@ class TestChannels:
             expected = everyone if severity[name] == "CRITICAL" else everyone - {names["monitoring-pagerduty"]}
             assert channels == expected, name
 
-    def test_only_a_standing_critical_alert_reminds(self, stack: SandboxMocks):
+    def test_only_a_standing_critical_alert_reminds(self, stack: SandboxMocks) -> None:
         reminding = {
             item.name.removeprefix("monitoring-alert-")
             for item in stack.of(ALERT)
@@ -142,7 +142,7 @@ class TestChannels:
             "uptime", "slo-fast-burn", "error-rate-critical", "export-stale", "sql-job-silent", "watch-silent",
         }  # fmt: skip
 
-    def test_no_channel_of_a_kind_that_is_not_configured(self):
+    def test_no_channel_of_a_kind_that_is_not_configured(self) -> None:
         quiet = built(with_monitoring(prod(), channels=ChannelSettings(email=("one@ledgerly.example",))))
         assert [item.name for item in quiet.of(CHANNEL)] == ["monitoring-email-one@ledgerly.example"]
         slack = built(with_monitoring(prod(), channels=ChannelSettings(slack=SlackChannel(channel="#only"))))
@@ -151,7 +151,7 @@ class TestChannels:
 
 
 class TestAlerts:
-    def test_inventory(self, stack: SandboxMocks):
+    def test_inventory(self, stack: SandboxMocks) -> None:
         severities = {
             item.name.removeprefix("monitoring-alert-"): item.inputs["severity"].lower() for item in stack.of(ALERT)
         }
@@ -181,7 +181,7 @@ class TestAlerts:
             "worker-failed": "warning",
         }
 
-    def test_each_is_documented_labelled_and_within_the_limits(self, stack: SandboxMocks):
+    def test_each_is_documented_labelled_and_within_the_limits(self, stack: SandboxMocks) -> None:
         for item in stack.of(ALERT):
             inputs = item.inputs
             assert 1 <= len(inputs["conditions"]) <= 6, item.name
@@ -197,7 +197,7 @@ class TestAlerts:
         names = [item.inputs["displayName"] for item in stack.of(ALERT)]
         assert len(set(names)) == len(names)
 
-    def test_every_filter_names_a_metric_and_a_resource(self, stack: SandboxMocks):
+    def test_every_filter_names_a_metric_and_a_resource(self, stack: SandboxMocks) -> None:
         seen = 0
         for item in stack.of(ALERT):
             for condition in item.inputs["conditions"]:
@@ -210,7 +210,7 @@ class TestAlerts:
                     assert len(text) <= 2048
         assert seen > 30
 
-    def test_downtime_is_two_locations_for_over_a_minute(self, stack: SandboxMocks):
+    def test_downtime_is_two_locations_for_over_a_minute(self, stack: SandboxMocks) -> None:
         (condition,) = conditions(stack, "uptime")
         check = stack.one(UPTIME)
         assert f'metric.labels.check_id="{check.outputs["uptimeCheckId"]}"' in condition["filter"]
@@ -222,7 +222,7 @@ class TestAlerts:
         assert check.inputs["httpCheck"]["useSsl"] is check.inputs["httpCheck"]["validateSsl"] is True
         assert check.inputs["monitoredResource"]["labels"]["host"] == "app.ledgerly.example"
 
-    def test_thresholds_of_the_application_come_from_the_configuration(self, stack: SandboxMocks):
+    def test_thresholds_of_the_application_come_from_the_configuration(self, stack: SandboxMocks) -> None:
         assert limits(stack, "error-rate-critical") == [0.05]
         assert limits(stack, "error-rate-warning") == [0.01]
         assert limits(stack, "latency") == [2000]
@@ -236,12 +236,12 @@ class TestAlerts:
         assert limits(changed, "latency") == [500]
         assert limits(changed, "queue-backlog") == [7]
 
-    def test_the_error_rate_is_a_ratio_of_equally_aggregated_series(self, stack: SandboxMocks):
+    def test_the_error_rate_is_a_ratio_of_equally_aggregated_series(self, stack: SandboxMocks) -> None:
         (condition,) = conditions(stack, "error-rate-critical")
         assert condition["filter"] == f'{condition["denominatorFilter"]} AND metric.labels.response_code_class="5xx"'
         assert condition["aggregations"] == condition["denominatorAggregations"]
 
-    def test_an_instance_is_judged_by_its_own_limits(self, stack: SandboxMocks):
+    def test_an_instance_is_judged_by_its_own_limits(self, stack: SandboxMocks) -> None:
         # 900 connections, 2000 GB, with a replica; 500 connections, 1000 GB, without
         assert limits(stack, "database-pool-business-1") == [0.8, 720, int(0.85 * 2000 * 2**30), 0.8, 720, 300]
         assert limits(stack, "database-pool-personal") == [0.8, 400, int(0.85 * 1000 * 2**30)]
@@ -252,13 +252,17 @@ class TestAlerts:
         connections = conditions(stack, "database-pool-personal")[1]["aggregations"][0]
         assert connections["crossSeriesReducer"] == "REDUCE_SUM"
 
-    def test_a_disk_without_a_bound_ends_at_the_service_limit(self):
+    def test_shares_of_an_instance_come_from_the_configuration(self) -> None:
+        changed = built(with_monitoring(prod(), thresholds=ThresholdSettings(cpu=0.5, disk=0.25, connections=0.4)))
+        assert limits(changed, "database-pool-personal") == [0.5, 200, 250 * 2**30]
+
+    def test_a_disk_without_a_bound_ends_at_the_service_limit(self) -> None:
         plan = prod()
         pools = tuple(replace(pool, disk_limit_gb=0) for pool in plan.pools)
         changed = built(replace(plan, pools=pools))
         assert limits(changed, "database-pool-personal")[2] == int(0.85 * 65536 * 2**30)
 
-    def test_backup_ages_come_from_the_configuration(self, stack: SandboxMocks):
+    def test_backup_ages_come_from_the_configuration(self, stack: SandboxMocks) -> None:
         assert limits(stack, "export-stale") == [26]
         assert limits(stack, "drill-stale") == [8]
         assert limits(stack, "secret-age") == [90]
@@ -274,7 +278,7 @@ class TestAlerts:
             assert limit in metric(changed, key)["bucketOptions"]["explicitBuckets"]["bounds"]
 
     @pytest.mark.parametrize("key", ["export-failed", "drill-failed", "sql-job-failed"])
-    def test_any_result_but_ok_is_a_failure(self, stack: SandboxMocks, key: str):
+    def test_any_result_but_ok_is_a_failure(self, stack: SandboxMocks, key: str) -> None:
         for condition in conditions(stack, key):
             assert condition["filter"].endswith('metric.labels.result!="ok"')
             assert condition["thresholdValue"] == 0
@@ -294,7 +298,9 @@ class TestAlerts:
             ),
         ],
     )
-    def test_a_job_that_never_ran_is_noticed(self, stack: SandboxMocks, key: str, metric_name: str, window: str):
+    def test_a_job_that_never_ran_is_noticed(
+        self, stack: SandboxMocks, key: str, metric_name: str, window: str
+    ) -> None:
         series = f'logging_googleapis_com:{metric_name}{{monitored_resource="cloud_run_job"}}'
         (condition,) = alert(stack, key).inputs["conditions"]
         assert condition["conditionPrometheusQueryLanguage"] == {
@@ -304,7 +310,7 @@ class TestAlerts:
             "disableMetricValidation": True,
         }
 
-    def test_alerts_on_own_metrics_wait_for_them(self, stack: SandboxMocks):
+    def test_alerts_on_own_metrics_wait_for_them(self, stack: SandboxMocks) -> None:
         known = {item.inputs["name"]: item.name for item in stack.of(METRIC)}
         waiting = 0
         for item in stack.of(ALERT):
@@ -314,7 +320,7 @@ class TestAlerts:
             waiting += bool(named)
         assert waiting == 9
 
-    def test_more_conditions_than_a_policy_takes_are_refused(self):
+    def test_more_conditions_than_a_policy_takes_are_refused(self) -> None:
         condition = threshold("one", "filter", above=1, aligner="ALIGN_MAX", period="60s")
         for count in (0, 7):
             rule = Alert(
@@ -333,7 +339,7 @@ class TestAlerts:
 
 
 class TestSuspension:
-    def test_a_dedicated_instance_is_silent_while_its_tenant_is_suspended(self):
+    def test_a_dedicated_instance_is_silent_while_its_tenant_is_suspended(self) -> None:
         plan = prod()
         tenants = tuple(
             replace(tenant, state="suspended") if tenant.id == "cobalt-bank" else tenant for tenant in plan.tenants
@@ -342,11 +348,11 @@ class TestSuspension:
         enabled = {item.name.removeprefix("monitoring-alert-"): item.inputs["enabled"] for item in changed.of(ALERT)}
         assert [key for key, value in enabled.items() if not value] == ["database-tenant-cobalt-bank"]
 
-    def test_a_suspended_tenant_on_a_pool_silences_nobody_else(self, stack: SandboxMocks):
+    def test_a_suspended_tenant_on_a_pool_silences_nobody_else(self, stack: SandboxMocks) -> None:
         assert any(tenant.state == "suspended" and tenant.placement == "shared" for tenant in prod().tenants)
         assert all(item.inputs["enabled"] is True for item in stack.of(ALERT))
 
-    def test_muted_events_are_not_counted(self, stack: SandboxMocks):
+    def test_muted_events_are_not_counted(self, stack: SandboxMocks) -> None:
         assert "NOT jsonPayload.muted=true" in metric(stack, "export-age")["filter"]
         assert "NOT jsonPayload.muted=true" in metric(stack, "export-result")["filter"]
         # a suspension that failed must be heard
@@ -354,7 +360,7 @@ class TestSuspension:
 
 
 class TestLogMetrics:
-    def test_filters_read_the_events_where_they_are_written(self, stack: SandboxMocks):
+    def test_filters_read_the_events_where_they_are_written(self, stack: SandboxMocks) -> None:
         read = {
             item.inputs["name"]: re.match(
                 r'resource\.type="([^"]+)" AND jsonPayload\.event="([^"]+)"', item.inputs["filter"]
@@ -374,7 +380,7 @@ class TestLogMetrics:
             "tenantry_secret_age": (job, "freshness.secret"),
         }
 
-    def test_a_tenant_is_a_label(self, stack: SandboxMocks):
+    def test_a_tenant_is_a_label(self, stack: SandboxMocks) -> None:
         age = metric(stack, "export-age")
         assert age["labelExtractors"] == {
             "instance": "EXTRACT(jsonPayload.instance)",
@@ -388,12 +394,12 @@ class TestLogMetrics:
             "labels": [{"key": "instance", "valueType": "STRING"}, {"key": "tenant", "valueType": "STRING"}],
         }
 
-    def test_every_label_has_its_extractor_in_order(self, stack: SandboxMocks):
+    def test_every_label_has_its_extractor_in_order(self, stack: SandboxMocks) -> None:
         for item in stack.of(METRIC):
             keys = [label["key"] for label in item.inputs["metricDescriptor"].get("labels", [])]
             assert keys == sorted(item.inputs.get("labelExtractors", {})), item.name
 
-    def test_the_changes_of_the_benchmark_are_counted_and_alerted_on(self, stack: SandboxMocks):
+    def test_the_changes_of_the_benchmark_are_counted_and_alerted_on(self, stack: SandboxMocks) -> None:
         audited = {f"logging.googleapis.com/user/{found.name}" for found in log_metrics.AUDIT}
         read = {
             found
@@ -406,7 +412,7 @@ class TestLogMetrics:
 
 
 class TestObjectives:
-    def test_goals(self, stack: SandboxMocks):
+    def test_goals(self, stack: SandboxMocks) -> None:
         goals = {
             item.inputs["sloId"]: (item.inputs["goal"], item.inputs["rollingPeriodDays"]) for item in stack.of(SLO)
         }
@@ -415,7 +421,7 @@ class TestObjectives:
         assert changed.one(SLO, "monitoring-slo-availability").inputs["goal"] == 0.99
         assert {item.inputs["rollingPeriodDays"] for item in changed.of(SLO)} == {7}
 
-    def test_availability_needs_no_application(self, stack: SandboxMocks):
+    def test_availability_needs_no_application(self, stack: SandboxMocks) -> None:
         availability = stack.one(SLO, "monitoring-slo-availability").inputs
         assert availability["windowsBasedSli"]["windowPeriod"] == "60s"
         assert "uptime_check/check_passed" in availability["windowsBasedSli"]["goodBadMetricFilter"]
@@ -425,7 +431,7 @@ class TestObjectives:
     )
     def test_a_burn_rate_is_judged_over_two_windows(
         self, stack: SandboxMocks, key: str, rate: float, windows: tuple[int, int]
-    ):
+    ) -> None:
         slo = stack.one(SLO, "monitoring-slo-availability").outputs["name"]
         assert [(item["filter"], item["thresholdValue"]) for item in conditions(stack, key)] == [
             (f'select_slo_burn_rate("{slo}", "{window}s")', rate) for window in windows
@@ -433,12 +439,12 @@ class TestObjectives:
 
 
 class TestDashboards:
-    def test_there_is_one_for_each_audience(self, stack: SandboxMocks):
+    def test_there_is_one_for_each_audience(self, stack: SandboxMocks) -> None:
         assert {item.name for item in stack.of(DASHBOARD)} == {
             f"monitoring-dashboard-{key}" for key in ("golden-signals", "databases", "tenants", "cost")
         }
 
-    def test_tiles_stay_inside_and_do_not_overlap(self, stack: SandboxMocks):
+    def test_tiles_stay_inside_and_do_not_overlap(self, stack: SandboxMocks) -> None:
         for item in stack.of(DASHBOARD):
             layout = json.loads(item.inputs["dashboardJson"])["mosaicLayout"]
             cells = [
@@ -450,7 +456,7 @@ class TestDashboards:
             assert len(set(cells)) == len(cells), item.name
             assert max(x for x, _ in cells) < layout["columns"]
 
-    def test_the_document_is_as_the_server_gives_it_back(self, stack: SandboxMocks):
+    def test_the_document_is_as_the_server_gives_it_back(self, stack: SandboxMocks) -> None:
         for item in stack.of(DASHBOARD):
             text = item.inputs["dashboardJson"]
             assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
@@ -459,7 +465,7 @@ class TestDashboards:
             assert ":null" not in text
             assert ".0}" not in text
 
-    def test_the_budget_is_named_when_there_is_one(self, stack: SandboxMocks):
+    def test_the_budget_is_named_when_there_is_one(self, stack: SandboxMocks) -> None:
         name = "monitoring-dashboard-cost"
         assert "Monthly budget: 12000 EUR." in stack.one(DASHBOARD, name).inputs["dashboardJson"]
         without = built(with_monitoring(prod(), budget=None))
@@ -467,7 +473,7 @@ class TestDashboards:
 
 
 class TestBudget:
-    def test_shares_forecast_and_project(self, stack: SandboxMocks):
+    def test_shares_forecast_and_project(self, stack: SandboxMocks) -> None:
         budget = stack.one(BUDGET).inputs
         assert budget["budgetFilter"]["projects"] == ["projects/481205517303"]
         assert budget["amount"] == {"specifiedAmount": {"currencyCode": "EUR", "units": "12000"}}
@@ -481,14 +487,14 @@ class TestBudget:
         ]
         assert len(budget["displayName"]) <= 60
 
-    def test_only_e_mail_channels_and_at_most_five(self, stack: SandboxMocks):
+    def test_only_e_mail_channels_and_at_most_five(self, stack: SandboxMocks) -> None:
         emails = [item.outputs["name"] for item in stack.of(CHANNEL) if item.inputs["type"] == "email"]
         assert sorted(stack.one(BUDGET).inputs["allUpdatesRule"]["monitoringNotificationChannels"]) == sorted(emails)
         many = ChannelSettings(email=tuple(f"person{n}@ledgerly.example" for n in range(7)))
         changed = built(with_monitoring(prod(), channels=many))
         assert len(changed.one(BUDGET).inputs["allUpdatesRule"]["monitoringNotificationChannels"]) == 5
 
-    def test_none_without_an_amount_or_an_account(self):
+    def test_none_without_an_amount_or_an_account(self) -> None:
         plan = prod()
         assert built(with_monitoring(plan, budget=None)).of(BUDGET) == []
         no_account = replace(plan.environment, gcp=replace(plan.environment.gcp, billing_account=None))
@@ -496,7 +502,7 @@ class TestBudget:
         assert built(asked).of(BUDGET) == []
 
 
-def test_a_tenant_on_a_pool_adds_and_changes_nothing(stack: SandboxMocks):
+def test_a_tenant_on_a_pool_adds_and_changes_nothing(stack: SandboxMocks) -> None:
     plan = prod()
     one = next(tenant for tenant in plan.tenants if tenant.placement == "shared")
     more = built(replace(plan, tenants=(*plan.tenants, replace(one, id="newcomer"))))
@@ -504,7 +510,7 @@ def test_a_tenant_on_a_pool_adds_and_changes_nothing(stack: SandboxMocks):
     assert {(item.type, item.name): item.inputs for item in more.registrations} == inputs
 
 
-def test_a_tenant_with_its_own_instance_adds_one_policy_and_changes_nothing(stack: SandboxMocks):
+def test_a_tenant_with_its_own_instance_adds_one_policy_and_changes_nothing(stack: SandboxMocks) -> None:
     plan = prod()
     one = next(tenant for tenant in plan.tenants if tenant.instance is not None)
     assert one.instance is not None
@@ -517,7 +523,7 @@ def test_a_tenant_with_its_own_instance_adds_one_policy_and_changes_nothing(stac
     assert {key: after[key] for key in before} == before
 
 
-def test_google_would_take_it_all(stack: SandboxMocks):
+def test_google_would_take_it_all(stack: SandboxMocks) -> None:
     ours = [
         (item.type, item.name, item.inputs)
         for item in stack.registrations
