@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, LiteralString, cast
+from typing import Final
 from urllib.parse import quote
 
 import google.auth
@@ -71,14 +71,14 @@ def _execute(connection: Connection, lines: Sequence[str]) -> None:
     if not statements.strip():
         return
     try:
-        connection.execute(cast("LiteralString", statements))
+        connection.execute(statements.encode())
     except psycopg.Error as error:
         raise JobError(f"a statement of the dump failed: {message_of(error)}") from None
 
 
 def _copy(connection: Connection, statement: str, source: Iterator[str]) -> None:
     try:
-        with connection.cursor().copy(cast("LiteralString", statement)) as copy:
+        with connection.cursor().copy(statement.encode()) as copy:
             for line in source:
                 if line.rstrip("\n") == _END_OF_COPY:
                     return
@@ -95,7 +95,7 @@ def read_export(bucket: str, path: str) -> Iterator[str]:
         JobError: it cannot be read.
     """
     credentials, _ = google.auth.default(scopes=[_READ_ONLY_SCOPE])
-    http = google.auth.transport.requests.AuthorizedSession(credentials)
+    http = google.auth.transport.requests.AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
     url = f"https://storage.googleapis.com/storage/v1/b/{bucket}/o/{quote(path, safe='')}?alt=media"
     with http.get(url, stream=True, timeout=(5, _READ_SECONDS), headers={"Accept-Encoding": "gzip"}) as answer:
         if not answer.ok:

@@ -199,7 +199,7 @@ class CloudAges:
         found: list[dict[str, Any]] = []
         token = ""
         while True:
-            answer = self._session.get(url, f"list {url}", pageToken=token, **query)
+            answer = self._session.get(url, f"list {url}", absent=(), pageToken=token, **query)
             page = answer.json() if answer is not None else {}
             found += page.get(items, [])
             token = page.get("nextPageToken", "")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
@@ -31,7 +31,7 @@ class Cloud:
     """Instances, objects and the SQL job; `fail` holds what goes wrong, in order, by the call and its target."""
 
     def __init__(self) -> None:
-        self.clock = lambda: NOW
+        self.clock: Callable[[], float] = lambda: NOW
         self.databases = {NAME: ["postgres", "cloudsqladmin", "tn_elm", "tn_fir_tree", "tn_oak"]}
         self.instances: dict[str, dict[str, Any]] = {NAME: {"name": NAME, "createTime": "2026-01-01T00:00:00Z"}}
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}

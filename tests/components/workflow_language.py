@@ -215,7 +215,8 @@ def evaluate(node: Node, variables: Mapping[str, Any], functions: Mapping[str, C
         case "unary":
             value = evaluate(node.parts[0], variables, functions)
             return not value if node.value == "not" else -value
-    return _binary(node, variables, functions)
+        case _:
+            return _binary(node, variables, functions)
 
 
 def _binary(node: Node, variables: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Any:

@@ -194,7 +194,7 @@ class Runner:
         self.now = now
         self.slept: list[float] = []
         self.logs: list[dict[str, Any]] = []
-        self.functions = {
+        self.functions: dict[str, Callable[..., Any]] = {
             **FUNCTIONS,
             "sys.get_env": lambda name: variables[name],
             "sys.now": self._tick,
