@@ -50,7 +50,7 @@ def create_objectives(
             project=project,
             service=service.service_id,
             slo_id="availability",
-            display_name=f"{settings.availability:.4%} of minutes answered, {settings.rolling_days} days",
+            display_name=f"{settings.availability * 100:g} % of minutes answered, {settings.rolling_days} days",
             goal=settings.availability,
             rolling_period_days=settings.rolling_days,
             # a minute is good when any location was answered: one location's trouble is not the application's
@@ -63,7 +63,7 @@ def create_objectives(
             project=project,
             service=service.service_id,
             slo_id="latency",
-            display_name=f"{LATENCY_GOAL:.0%} of requests within {LATENCY_MS} ms, {settings.rolling_days} days",
+            display_name=f"{LATENCY_GOAL * 100:g} % of requests within {LATENCY_MS} ms, {settings.rolling_days} days",
             goal=LATENCY_GOAL,
             rolling_period_days=settings.rolling_days,
             request_based_sli={"distribution_cut": {"distribution_filter": LATENCIES, "range": {"max": LATENCY_MS}}},
@@ -75,7 +75,7 @@ def create_objectives(
             project=project,
             service=service.service_id,
             slo_id="errors",
-            display_name=f"{SUCCESS_GOAL:.1%} of requests without a server error, {settings.rolling_days} days",
+            display_name=f"{SUCCESS_GOAL * 100:g} % of requests without a server error, {settings.rolling_days} days",
             goal=SUCCESS_GOAL,
             rolling_period_days=settings.rolling_days,
             request_based_sli={
