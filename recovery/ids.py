@@ -1,7 +1,7 @@
 """How the id of a cloud object follows from its inputs: the ground that crash recovery stands on.
 
-A resource whose id is a function of its inputs can be found again after a crash; one whose id the server assigns can only
-be looked for by a label. Templates name inputs by their wire names and the defaults ``project``, ``region`` and
+A resource whose id is a function of its inputs can be found again after a crash; one whose id the server assigns can
+only be looked for by a label. Templates name inputs by their wire names and the defaults ``project``, ``region`` and
 ``projectNumber`` of the provider. Source: the ``SetId`` calls and the importers of the google provider.
 
 Placeholders take filters: ``{x|last}`` keeps the part after the last slash, ``{x|quote}`` is URL-escaped.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 ID_TEMPLATES: Final[Mapping[str, str]] = {
     "gcp:artifactregistry/repository:Repository": "projects/{project}/locations/{location}/repositories/{repositoryId}",
@@ -73,7 +73,7 @@ ID_TEMPLATES: Final[Mapping[str, str]] = {
     ),
     "gcp:workflows/workflow:Workflow": "projects/{project}/locations/{region}/workflows/{name}",
 }
-"""The id that the provider puts into the state. A ``condition`` on a grant adds its title, description and expression."""
+"""The id that the provider puts into the state. A grant's ``condition`` adds its title, description and expression."""
 
 IMPORT_TEMPLATES: Final[Mapping[str, str]] = {
     "gcp:cloudrunv2/jobIamMember:JobIamMember": (
@@ -106,7 +106,7 @@ NOT_IMPORTABLE: Final[frozenset[str]] = frozenset(
         "gcp:workflows/workflow:Workflow",
     }
 )
-"""No importer: the provider can read these only with their properties beside the id (state surgery with outputs=inputs)."""
+"""No importer: the provider reads these only with their properties beside the id (outputs = inputs in the state)."""
 
 REPEATABLE: Final[frozenset[str]] = frozenset(
     {
@@ -128,7 +128,7 @@ REPEATABLE: Final[frozenset[str]] = frozenset(
         "gcp:storage/managedFolderIamMember:ManagedFolderIamMember",
     }
 )
-"""A second create of the same thing succeeds and changes nothing: the calls behind them set a value, they do not insert."""
+"""A second create of the same thing succeeds and changes nothing: the calls behind them set a value."""
 
 SERVER_ASSIGNED: Final[Mapping[str, str]] = {
     "gcp:billing/budget:Budget": "displayName",
@@ -138,10 +138,20 @@ SERVER_ASSIGNED: Final[Mapping[str, str]] = {
     "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": "displayName",
     "gcp:secretmanager/secretVersion:SecretVersion": "secret",
 }
-"""Ids chosen by the server: a second create is a duplicate. The value is the property by which one looks for the first."""
+"""Ids chosen by the server: a second create is a duplicate. The value is the property to look for."""
 
 _PLACEHOLDER: Final = re.compile(r"\{(?P<name>\w+)(?P<optional>\?)?(?:\|(?P<filter>\w+))?\}")
-_FILTERS: Final = {"last": lambda text: text.rsplit("/", 1)[-1], "quote": lambda text: quote(text, safe="")}
+
+
+def _last(text: str) -> str:
+    return text.rsplit("/", 1)[-1]
+
+
+def _quote(text: str) -> str:
+    return quote(text, safe="")
+
+
+_FILTERS: Final[Mapping[str, Callable[[str], str]]] = {"last": _last, "quote": _quote}
 
 
 def fill(template: str, values: Mapping[str, object], defaults: Mapping[str, str]) -> str | None:

@@ -1,7 +1,7 @@
 """Pulumi mocks that answer as the simulated cloud does: the same schema check, defaults and computed outputs.
 
-Component tests so reject an unknown property, and see the outputs that an `up` in the sandbox would give. What mocks leave
-out is the cloud around a resource: nothing is enabled, granted, reserved or refused.
+Component tests so reject an unknown property, and see the outputs that an `up` in the sandbox would give. What mocks
+leave out is the cloud around a resource: nothing is enabled, granted, reserved or refused.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - the generated protocol is untyped
         _current.request = request
         try:
-            return super().RegisterResource(request)
+            return super().RegisterResource(request)  # type: ignore[no-untyped-call]
         finally:
             _current.request = None
 
@@ -165,20 +165,18 @@ def _plain_inputs(inputs: Mapping[str, Any]) -> tuple[Props, frozenset[str]]:
 
 
 def _plain(value: Value, secret: list[bool]) -> Value:
-    if isinstance(value, pulumi.StringAsset):
-        return {SIGNATURE_KEY: _ASSET, "text": value.text}
-    if isinstance(value, pulumi.FileAsset):
-        return {SIGNATURE_KEY: _ASSET, "path": str(value.path)}
+    if isinstance(value, pulumi.StringAsset | pulumi.FileAsset):
+        content = {"text": value.text} if isinstance(value, pulumi.StringAsset) else {"path": str(value.path)}
+        return {SIGNATURE_KEY: _ASSET, **content}
+    if isinstance(value, dict) and value.get(SIGNATURE_KEY) == _SECRET:
+        secret[0] = True
+        return _plain(value.get("value"), secret)
     if isinstance(value, dict):
-        if value.get(SIGNATURE_KEY) == _SECRET:
-            secret[0] = True
-            return _plain(value.get("value"), secret)
         return {key: _plain(item, secret) for key, item in value.items() if item is not None}
     if isinstance(value, list):
         return [_plain(item, secret) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)  # the wire has one kind of number
-    return value
+    # The wire has one kind of number.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _wrap(value: Value, secret: bool) -> Value:

@@ -37,6 +37,12 @@ ACCOUNT: Final = "gcp:serviceaccount/account:Account"
 CHANNEL: Final = "gcp:monitoring/notificationChannel:NotificationChannel"
 CONNECTION: Final = "gcp:servicenetworking/connection:Connection"
 SERVICE: Final = "gcp:projects/service:Service"
+BUCKET_OBJECT: Final = "gcp:storage/bucketObject:BucketObject"
+IDENTITY: Final = "gcp:projects/serviceIdentity:ServiceIdentity"
+LOG_BUCKET: Final = "gcp:logging/projectBucketConfig:ProjectBucketConfig"
+RUN_JOB: Final = "gcp:cloudrunv2/job:Job"
+RUN_SERVICE: Final = "gcp:cloudrunv2/service:Service"
+SINK: Final = "gcp:logging/projectSink:ProjectSink"
 ENCRYPTER: Final = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 _AGENT_HOSTS: Final = ("gs-project-accounts", "serverless-robot-prod", "service-networking", "compute-system")
 _USER_METRIC: Final = re.compile(r"logging\.googleapis\.com/user/([\w./-]+)")
@@ -92,8 +98,9 @@ def check_update(world: World, before: Props) -> None:
     _check_update_too(world)
     if world.token == BUCKET:
         _check_retention_change(world, before)
-    elif world.token == "gcp:logging/projectBucketConfig:ProjectBucketConfig" and before.get("locked"):
-        if world.outputs.get("retentionDays") != before.get("retentionDays") or not world.outputs.get("locked"):
+    elif world.token == LOG_BUCKET and before.get("locked"):
+        kept = world.outputs.get("locked") and world.outputs.get("retentionDays") == before.get("retentionDays")
+        if not kept:
             raise CloudError(400, f"Bucket {world.id} is locked: its retention cannot change", "failedPrecondition")
 
 
@@ -111,8 +118,8 @@ def _check_api(world: World) -> None:
         return
     raise CloudError(
         403,
-        f"{api} has not been used in project {world.project} before or it is disabled. Enable it (a projects.Service that"
-        f" this resource depends on) then retry",
+        f"{api} has not been used in project {world.project} before or it is disabled. Enable it (a projects.Service"
+        f" that this resource depends on) then retry",
         "SERVICE_DISABLED",
     )
 
@@ -131,7 +138,7 @@ def _encryption_uses(world: World) -> Iterator[tuple[str, str, str | None]]:
     found: Mapping[str, tuple[str, str, str | None]] = {
         INSTANCE: ("encryptionKeyName", world.agent("sqladmin.googleapis.com"), location),
         BUCKET: ("encryption.defaultKmsKeyName", storage_agent(number), location),
-        "gcp:logging/projectBucketConfig:ProjectBucketConfig": (
+        LOG_BUCKET: (
             "cmekSettings.kmsKeyName",
             logging_agent(number),
             location,
@@ -143,8 +150,8 @@ def _encryption_uses(world: World) -> Iterator[tuple[str, str, str | None]]:
             location,
         ),
         "gcp:workflows/workflow:Workflow": ("cryptoKeyName", world.agent("workflows.googleapis.com"), location),
-        "gcp:cloudrunv2/service:Service": ("template.encryptionKey", world.agent("run.googleapis.com"), location),
-        "gcp:cloudrunv2/job:Job": ("template.template.encryptionKey", world.agent("run.googleapis.com"), location),
+        RUN_SERVICE: ("template.encryptionKey", world.agent("run.googleapis.com"), location),
+        RUN_JOB: ("template.template.encryptionKey", world.agent("run.googleapis.com"), location),
     }
     if world.token in found:
         path, agent, where = found[world.token]
@@ -186,7 +193,7 @@ def _check_encryption(world: World) -> None:
         if not is_granted(world.store, key, ENCRYPTER, agent):
             raise CloudError(
                 403,
-                f"The service account {agent} does not have permission to use the key {key}: it needs {ENCRYPTER} on it",
+                f"{agent} does not have permission to use the key {key}: it needs {ENCRYPTER} on it",
                 "forbidden",
             )
 
@@ -225,8 +232,8 @@ def _check_grant(world: World) -> None:
 
 
 _ACCOUNT_PATHS: Final = {
-    "gcp:cloudrunv2/job:Job": ("template.template.serviceAccount",),
-    "gcp:cloudrunv2/service:Service": ("template.serviceAccount",),
+    RUN_JOB: ("template.template.serviceAccount",),
+    RUN_SERVICE: ("template.serviceAccount",),
     "gcp:cloudscheduler/job:Job": (
         "httpTarget.oauthToken.serviceAccountEmail",
         "httpTarget.oidcToken.serviceAccountEmail",
@@ -355,8 +362,8 @@ def _check_alert_policy(world: World) -> None:
             if not world.store.exists("gcp:logging/metric:Metric", metric):
                 raise CloudError(
                     404,
-                    f'{path}: Cannot find metric that matches type = "logging.googleapis.com/user/{metric}". If a metric was'
-                    " created recently, it could take up to 10 minutes to become available.",
+                    f'{path}: Cannot find a metric of type = "logging.googleapis.com/user/{metric}". If a metric'
+                    " was created recently, it could take up to 10 minutes to become available.",
                     "notFound",
                 )
 
@@ -382,7 +389,7 @@ def _check_dashboard(world: World) -> None:
 
 
 def _check_run(world: World) -> None:
-    inner = "template.template" if world.token == "gcp:cloudrunv2/job:Job" else "template"  # noqa: S105 - a path
+    inner = "template.template" if world.token == RUN_JOB else "template"
     for interface in world.value(f"{inner}.vpcAccess.networkInterfaces") or []:
         network = interface.get("network")
         if network and not world.store.exists(NETWORK, _network_id(str(network), world.project)):
@@ -411,8 +418,8 @@ _ON_CREATE_AND_UPDATE: Final[Mapping[str, Callable[[World], None]]] = {
     INSTANCE: _check_instance,
     SECRET: _check_secret,
     "gcp:billing/budget:Budget": _check_budget,
-    "gcp:cloudrunv2/job:Job": _check_run,
-    "gcp:cloudrunv2/service:Service": _check_run,
+    RUN_JOB: _check_run,
+    RUN_SERVICE: _check_run,
     "gcp:monitoring/alertPolicy:AlertPolicy": _check_alert_policy,
     "gcp:monitoring/dashboard:Dashboard": _check_dashboard,
 }
@@ -427,11 +434,11 @@ def after_create(world: World) -> None:
         api = str(world.outputs.get("service"))
         if api in AGENT_ON_ENABLE:
             world.store.add_agent(world.agent(api))
-    elif world.token == "gcp:projects/serviceIdentity:ServiceIdentity":
+    elif world.token == IDENTITY:
         world.store.add_agent(str(world.outputs.get("email")))
     elif world.token == INSTANCE:
         world.store.add_agent(str(world.outputs.get("serviceAccountEmailAddress")))
-    elif world.token == "gcp:logging/projectSink:ProjectSink":
+    elif world.token == SINK:
         world.store.add_agent(str(world.outputs.get("writerIdentity")).removeprefix("serviceAccount:"))
 
 
@@ -454,7 +461,7 @@ def check_delete(world: World, state: Props) -> None:
         )
     if world.token == BUCKET:
         _check_bucket_delete(world, state)
-    elif world.token == "gcp:storage/bucketObject:BucketObject":
+    elif world.token == BUCKET_OBJECT:
         check_object_retention(world)
     elif world.token == CONNECTION and state.get("deletionPolicy") != "REMOVE_PEERING":
         network = _network_id(str(world.outputs.get("network")), world.project)
@@ -463,11 +470,11 @@ def check_delete(world: World, state: Props) -> None:
             if used and _network_id(str(used), world.project) == network:
                 raise CloudError(
                     400,
-                    "Failed to delete connection; Producer services (e.g. CloudSQL, Cloud Memstore, etc.) are still using"
-                    f" this connection: {item.id}",
+                    "Failed to delete connection; Producer services (e.g. CloudSQL, Cloud Memstore, etc.) are still"
+                    f" using this connection: {item.id}",
                     "flowException",
                 )
-    elif world.token == "gcp:logging/projectBucketConfig:ProjectBucketConfig" and world.outputs.get("locked"):
+    elif world.token == LOG_BUCKET and world.outputs.get("locked"):
         raise CloudError(
             400,
             f"Log bucket {world.id} is locked: it can be deleted only after every entry has been kept for"
@@ -488,7 +495,7 @@ def _blocks(child: str, parent: str) -> bool:
 def _check_bucket_delete(world: World, state: Props) -> None:
     for token, child in world.store.children(BUCKET, world.id):
         item = world.store.get(token, child)
-        if token != "gcp:storage/bucketObject:BucketObject" or item is None:  # noqa: S105 - a resource type
+        if token != BUCKET_OBJECT or item is None:
             continue
         if not state.get("forceDestroy"):
             raise ProviderError(
@@ -510,8 +517,8 @@ def check_object_retention(world: World) -> None:
     if until > world.clock.now():
         raise CloudError(
             403,
-            f"Object '{item.outputs.get('bucket')}/{item.outputs.get('name')}' is subject to bucket's retention policy and"
-            f" cannot be deleted, overwritten or archived until {until.isoformat()}",
+            f"Object '{item.outputs.get('bucket')}/{item.outputs.get('name')}' is subject to bucket's retention policy"
+            f" and cannot be deleted, overwritten or archived until {until.isoformat()}",
             "retentionPolicyNotMet",
         )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from recovery.ids import ID_TEMPLATES, IMPORT_TEMPLATES, NOT_IMPORTABLE, derive_import_id, fill
 from sandbox.cloud import checks, functions, schema
+from sandbox.cloud.checks import BUCKET_OBJECT
 from sandbox.cloud.clock import Clock
 from sandbox.cloud.diff import Change, changes
 from sandbox.cloud.errors import CloudError, ProviderError
@@ -25,7 +26,7 @@ from sandbox.cloud.synthesis import (
     synthesise,
 )
 from sandbox.cloud.tables import rule_for
-from sandbox.cloud.values import Props, Value, apply_defaults, get_path, parse_path, set_path
+from sandbox.cloud.values import Props, Value, apply_defaults, get_path, is_asset, parse_path, set_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from sandbox.cloud.rules import Rule
 
 _Result = TypeVar("_Result")
-BUCKET_OBJECT: Final = functions.BUCKET_OBJECT
 _AUTO_NAME_DIGITS: Final = 7
 """Random hex digits that the provider appends to a name it makes up."""
 
@@ -411,14 +411,18 @@ def _names(item: CloudObject) -> set[str]:
     return {str(item.outputs[key]) for key in _NAME_KEYS if item.outputs.get(key)}
 
 
-def project_inputs(inputs: Value, state: Value) -> Value:
+def project_inputs(inputs: Props, state: Props) -> Props:
     """The declared inputs with the values that the state has now: what a refresh records as inputs."""
-    if isinstance(inputs, dict) and isinstance(state, dict):
-        return {
-            key: project_inputs(value, state[key]) if state.get(key) is not None else value
-            for key, value in inputs.items()
-            if state.get(key) is not None or value in ({}, [], "", False, 0)
-        }
-    if isinstance(inputs, list) and isinstance(state, list) and len(inputs) == len(state):
-        return [project_inputs(one, other) for one, other in zip(inputs, state, strict=True)]
+    return {
+        key: _project(value, state[key]) if state.get(key) is not None else value
+        for key, value in inputs.items()
+        if state.get(key) is not None or value in ({}, [], "", False, 0)
+    }
+
+
+def _project(declared: Value, state: Value) -> Value:
+    if isinstance(declared, dict) and isinstance(state, dict) and not is_asset(declared):
+        return project_inputs(declared, state)
+    if isinstance(declared, list) and isinstance(state, list) and len(declared) == len(state):
+        return [_project(one, other) for one, other in zip(declared, state, strict=True)]
     return copy.deepcopy(state)

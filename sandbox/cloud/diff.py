@@ -1,4 +1,4 @@
-"""What changes between a state and new inputs, and which changes replace the resource: the plan of a bridged provider."""
+"""What changes between a state and new inputs, and which changes replace: the plan of a bridged provider."""
 
 from __future__ import annotations
 

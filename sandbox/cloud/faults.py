@@ -51,7 +51,7 @@ class FaultRule:
 
 
 class Faults:
-    """The fault rules of one cloud, counted in its store so that a restarted process goes on where the last one died."""
+    """The fault rules of one cloud, counted in its store: a restarted process goes on where the last one died."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

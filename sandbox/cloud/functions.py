@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from sandbox.cloud import schema
-from sandbox.cloud.checks import api_enabled, logging_agent, storage_agent
+from sandbox.cloud.checks import BUCKET_OBJECT, api_enabled, logging_agent, storage_agent
 from sandbox.cloud.errors import CloudError, NotSimulatedError
 from sandbox.cloud.synthesis import ProviderConfig, project_number
 from sandbox.cloud.values import Props
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sandbox.cloud.store import CloudObject, Store
-
-BUCKET_OBJECT: Final = "gcp:storage/bucketObject:BucketObject"
 
 
 def call(token: str, arguments: Props, store: Store, config: ProviderConfig) -> Props:

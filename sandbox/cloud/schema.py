@@ -1,7 +1,7 @@
 """Resource types and properties as the installed SDK's own classes declare them.
 
-The SDK is the only list of types in the sandbox: what it does not know is an error, and an upgrade of the SDK upgrades the
-check. Classes are loaded one module at a time, because some modules (gcp compute) take seconds to import.
+The SDK is the only list of types in the sandbox: what it does not know is an error, and an upgrade of the SDK upgrades
+the check. Classes are loaded one module at a time, because some modules (gcp compute) take seconds to import.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import inspect
 import re
 import typing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pulumi
 from pulumi import _types
@@ -25,6 +25,8 @@ from sandbox.cloud.values import UNKNOWN, Props, Value, is_asset
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+Annotation: TypeAlias = Any
+"""What a type hint of the SDK's generated classes evaluates to."""
 SDKS: Final = {"gcp": "pulumi_gcp", "random": "pulumi_random"}
 """Package name to the Python module that declares it."""
 
@@ -92,9 +94,9 @@ def provider_type(package: str) -> ObjectType:
 
 
 @functools.cache
-def _object_type(args_class: type) -> ObjectType:
+def _object_type(args_class: Annotation) -> ObjectType:
     names = _types.input_type_py_to_pulumi_names(args_class)
-    parameters = inspect.signature(args_class.__init__).parameters  # type: ignore[misc] # read, never called
+    parameters = inspect.signature(args_class.__init__).parameters
     required = frozenset(
         names[name]
         for name, parameter in parameters.items()
@@ -161,7 +163,7 @@ def _near(name: str, declared: ObjectType) -> str:
     return ", ".join(near or sorted(declared.properties))
 
 
-def _check_value(declared: Any, value: Value, path: str) -> Iterator[Failure]:
+def _check_value(declared: Annotation, value: Value, path: str) -> Iterator[Failure]:
     if value is None or value is UNKNOWN:
         return
     expected = _unwrap(declared)
@@ -171,20 +173,24 @@ def _check_value(declared: Any, value: Value, path: str) -> Iterator[Failure]:
         else:
             yield Failure(path, f"expected an object {expected.name}, got {_kind(value)}")
     elif isinstance(expected, tuple):
-        shape, element = expected
-        if not isinstance(value, shape) or is_asset(value):
-            yield Failure(path, f"expected {'a list' if shape is list else 'a map'}, got {_kind(value)}")
-        elif shape is list:
-            for index, item in enumerate(value):
-                yield from _check_value(element, item, f"{path}[{index}]")
-        else:
-            for key, item in value.items():
-                yield from _check_value(element, item, f"{path}.{key}")
+        yield from _check_collection(expected, value, path)
     elif expected is pulumi.Asset:
         if not is_asset(value):
             yield Failure(path, f"expected an asset, got {_kind(value)}")
     elif expected in _SCALARS and not _SCALARS[expected](value):
         yield Failure(path, f"expected {_SCALAR_NAMES[expected]}, got {_kind(value)}")
+
+
+def _check_collection(expected: tuple[type, Annotation], value: Value, path: str) -> Iterator[Failure]:
+    shape, element = expected
+    if shape is list and isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _check_value(element, item, f"{path}[{index}]")
+    elif shape is dict and isinstance(value, dict) and not is_asset(value):
+        for key, item in value.items():
+            yield from _check_value(element, item, f"{path}.{key}")
+    else:
+        yield Failure(path, f"expected {'a list' if shape is list else 'a map'}, got {_kind(value)}")
 
 
 _SCALARS: Final[dict[Any, Callable[[Value], bool]]] = {
@@ -212,28 +218,32 @@ def _kind(value: Value) -> str:
 
 
 @functools.cache
-def _unwrap(declared: Any) -> Any:
+def _unwrap(declared: Annotation) -> Annotation:
     """One step from an annotation to a scalar type, an ObjectType, or ``(list | dict, element annotation)``."""
-    origin = typing.get_origin(declared)
+    origin: Annotation = typing.get_origin(declared)
     if origin is typing.Union:
         # Every input may also be an awaitable or an Output of its type: keep the plain members.
         members = [member for member in typing.get_args(declared) if _is_plain(member)]
-        if any(inspect.isclass(member) and issubclass(member, pulumi.Asset | pulumi.Archive) for member in members):
-            return pulumi.Asset
-        return _unwrap(members[0]) if members else Any
+        assets = [member for member in members if _is_asset_class(member)]
+        return _unwrap((assets or members)[0])
+    arguments = typing.get_args(declared)
     if origin in {list, collections.abc.Sequence}:
-        return (list, typing.get_args(declared)[0])
+        return (list, arguments[0])
     if origin in {dict, collections.abc.Mapping}:
-        return (dict, typing.get_args(declared)[1])
-    if inspect.isclass(declared) and issubclass(declared, pulumi.Asset | pulumi.Archive):
+        return (dict, arguments[1])
+    if _is_asset_class(declared):
         return pulumi.Asset
-    if inspect.isclass(declared) and _types.is_input_type(declared):
-        return _object_type(declared)
-    return declared
+    is_object = inspect.isclass(declared) and _types.is_input_type(declared)
+    return _object_type(declared) if is_object else declared  # type: ignore[arg-type] # narrowed to type[object]
 
 
-def _is_plain(member: Any) -> bool:
-    origin = typing.get_origin(member) or member
+def _is_asset_class(declared: Annotation) -> bool:
+    return inspect.isclass(declared) and issubclass(declared, pulumi.Asset | pulumi.Archive)
+
+
+def _is_plain(member: Annotation) -> bool:
+    origin: Annotation = typing.get_origin(member)
+    plain = member if origin is None else origin
     if member is type(None):
         return False
-    return not (inspect.isclass(origin) and issubclass(origin, pulumi.Output | collections.abc.Awaitable))
+    return not (inspect.isclass(plain) and issubclass(plain, pulumi.Output | collections.abc.Awaitable))

@@ -9,6 +9,7 @@ import contextlib
 import json
 import sqlite3
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,6 +78,7 @@ class Store:
         self._connection = sqlite3.connect(
             path or ":memory:", check_same_thread=False, isolation_level=None, timeout=30
         )
+        weakref.finalize(self, self._connection.close)
         self._connection.execute("PRAGMA journal_mode = WAL")
         # A killed process loses nothing without fsync; only a killed machine would.
         self._connection.execute("PRAGMA synchronous = OFF")

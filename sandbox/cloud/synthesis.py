@@ -22,7 +22,7 @@ from sandbox.cloud import schema
 from sandbox.cloud.values import UNKNOWN, Props, Value, apply_defaults, get_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sandbox.cloud.rules import Rule
 
@@ -232,13 +232,13 @@ def planned_update(token: str, rule: Rule, inputs: Props, state: Props, config: 
     return outputs
 
 
-def _computed(made: Synthesis, source: Any) -> Value:
+def _computed(made: Synthesis, source: str | Callable[[Synthesis], Value]) -> Value:
     return made.text(source) if isinstance(source, str) else source(made)
 
 
-def _empty(declared: Any) -> Value:
+def _empty(declared: schema.Annotation) -> Value:
     """What an API leaves out: the zero value of the type."""
-    origin = typing.get_origin(declared)
+    origin: schema.Annotation = typing.get_origin(declared)
     if origin in {list, AbstractSequence}:
         return []
     if origin in {dict, AbstractMapping}:
@@ -312,4 +312,4 @@ def content_md5_hex(made: Synthesis) -> str:
 
 def content_matches(md5: Value, state: Props) -> bool:
     """Whether the object in the bucket still has the content that the state declares."""
-    return md5 == md5_base64(object_bytes(state))
+    return isinstance(md5, str) and md5 == md5_base64(object_bytes(state))

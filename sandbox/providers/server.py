@@ -1,7 +1,7 @@
 """Resource providers for the real engine, served from this process on loopback ports.
 
-The engine attaches to them with ``PULUMI_DEBUG_PROVIDERS``; all provider resources of one package then share one server,
-so the configuration that the engine sent last is the one in force.
+The engine attaches to them with ``PULUMI_DEBUG_PROVIDERS``; all provider resources of one package then share one
+server, so the configuration that the engine sent last is the one in force.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _KINDS: Final = {
 
 @contextlib.contextmanager
 def serve(cloud: Cloud) -> Iterator[str]:
-    """Serve every simulated package; yields the value for ``PULUMI_DEBUG_PROVIDERS``, such as ``gcp:40001,random:40002``."""
+    """Serve every simulated package; yields the value for ``PULUMI_DEBUG_PROVIDERS``: ``gcp:40001,random:40002``."""
     servers = []
     ports = []
     try:

@@ -78,6 +78,20 @@ def encode(props: Props, secret: Collection[str] = ()) -> struct_pb2.Struct:
 
 
 def _encode(target: struct_pb2.Value, value: Value) -> None:
+    if isinstance(value, list):
+        target.list_value.SetInParent()
+        for item in value:
+            _encode(target.list_value.values.add(), item)
+    elif isinstance(value, dict):
+        target.struct_value.SetInParent()
+        for key, item in value.items():
+            if item is not None:
+                _encode(target.struct_value.fields[key], item)
+    else:
+        _encode_scalar(target, value)
+
+
+def _encode_scalar(target: struct_pb2.Value, value: Value) -> None:
     if value is UNKNOWN:
         target.string_value = rpc.UNKNOWN
     elif value is None:
@@ -88,14 +102,5 @@ def _encode(target: struct_pb2.Value, value: Value) -> None:
         target.number_value = value
     elif isinstance(value, str):
         target.string_value = value
-    elif isinstance(value, list):
-        target.list_value.SetInParent()
-        for item in value:
-            _encode(target.list_value.values.add(), item)
-    elif isinstance(value, dict):
-        target.struct_value.SetInParent()
-        for key, item in value.items():
-            if item is not None:
-                _encode(target.struct_value.fields[key], item)
     else:
         raise TypeError(f"cannot send a {type(value).__name__} to the engine")

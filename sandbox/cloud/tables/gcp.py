@@ -1,7 +1,7 @@
 """Google Cloud: what replaces, what is filled in, what is computed, what blocks and what stays reserved.
 
-Source: the google provider's schema (ForceNew, Default, Computed, virtual fields) and Google's API documentation. Only the
-types that the program uses are here; any other type is an error.
+Source: the google provider's schema (ForceNew, Default, Computed, virtual fields) and Google's API documentation. Only
+the types that the program uses are here; any other type is an error.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sandbox.cloud.rules import Parent, Reservation, Rule
 from sandbox.cloud.synthesis import Synthesis, content_md5_base64, content_md5_hex, digest_number
-from sandbox.cloud.values import get_path
+from sandbox.cloud.values import Value, get_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ def _etag(made: Synthesis) -> str:
     return f"Bw{made.hex(10, 'etag')}="
 
 
-def _iam(parent: Parent | None, *keys: str, binding: bool = False, **more: Any) -> Rule:
+def _iam(parent: Parent | None, *keys: str, api: str, binding: bool = False) -> Rule:
     """A grant: authoritative for one role (binding) or additive for one member."""
     return Rule(
         immutable=(*keys, "role", "condition") if binding else (*keys, "role", "member", "condition"),
@@ -37,7 +37,7 @@ def _iam(parent: Parent | None, *keys: str, binding: bool = False, **more: Any) 
         computed={"etag": _etag},
         on_exists="adopt",
         parents=(parent,) if parent else (),
-        **more,
+        api=api,
     )
 
 
@@ -105,16 +105,16 @@ def _secret_version_id(made: Synthesis) -> str:
     return f"projects/{number}/secrets/{secret}/versions/{_secret_version_number(made)}"
 
 
-def _is_data_loss(old: Any, new: Any) -> bool:
+def _is_data_loss(old: Value, new: Value) -> bool:
     """A disk cannot shrink."""
     return isinstance(old, int) and isinstance(new, int) and new < old
 
 
-def _is_removed(old: Any, new: Any) -> bool:
+def _is_removed(old: Value, new: Value) -> bool:
     return bool(old) and not new
 
 
-def _is_unlocked(old: Any, new: Any) -> bool:
+def _is_unlocked(old: Value, new: Value) -> bool:
     return old is True and new is not True
 
 

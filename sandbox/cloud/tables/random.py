@@ -31,6 +31,14 @@ def _bcrypt_like(made: Synthesis) -> str:
     return f"$2a$10${digest[:53]}"
 
 
+def _b64_url(made: Synthesis) -> str:
+    return base64.urlsafe_b64encode(random_bytes(made)).decode().rstrip("=")
+
+
+def _prefixed(made: Synthesis, text: str) -> str:
+    return f"{made.inputs.get('prefix') or ''}{text}"
+
+
 RULES: Final[Mapping[str, Rule]] = {
     "random:index/randomPassword:RandomPassword": Rule(
         immutable=_PASSWORD_INPUTS,
@@ -48,15 +56,7 @@ RULES: Final[Mapping[str, Rule]] = {
             "hex": lambda made: _prefixed(made, random_bytes(made).hex()),
             "dec": lambda made: _prefixed(made, str(int.from_bytes(random_bytes(made), "big"))),
         },
-        id_from=lambda made: _b64_url(made),
+        id_from=_b64_url,
         stateless=True,
     ),
 }
-
-
-def _b64_url(made: Synthesis) -> str:
-    return base64.urlsafe_b64encode(random_bytes(made)).decode().rstrip("=")
-
-
-def _prefixed(made: Synthesis, text: str) -> str:
-    return f"{made.inputs.get('prefix') or ''}{text}"
