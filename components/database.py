@@ -26,14 +26,12 @@ class TenantDatabaseArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseFacts:
-    """What every kind of database tells the registry, the backups and the guard.
+    """What every kind of database tells the backups and the guard.
 
     Attributes:
-        connection: how to reach it, without any secret.
         guarded: its data-bearing resources by Pulumi name.
         instance: the dedicated SQL instance, when there is one.
     """
 
-    connection: Mapping[str, pulumi.Input[object]]
     guarded: Mapping[str, pulumi.CustomResource]
     instance: SqlInstance | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_random as random
 
-from components.gcp.platform import Account, Platform
+from components.gcp.platform import Platform
 from components.gcp.secret import create_secret, grant_accessors
 from components.guard import Guard
 from settings.plan import EnvironmentPlan
@@ -26,18 +26,16 @@ class SecretsArgs:
     Attributes:
         environment: its plan names the secrets, never their values.
         external: secret values by name, as encrypted by Pulumi.
-        readers: the workloads that may read them.
     """
 
     environment: EnvironmentPlan
     platform: Platform
     external: Mapping[str, pulumi.Output[str]]
-    readers: Sequence[Account]
     guard: Guard
 
 
 class Secrets(pulumi.ComponentResource):
-    """Owns each application secret, its current version and who may read it. Does not own tenants' credentials.
+    """Owns each application secret, its current version and its readers. Does not own tenants' credentials.
 
     Rotation: a higher `secrets.rotation` generates a new value as a new version. The superseded version stays readable
     (`ABANDON`), so that running instances keep working until they restart, and tokens signed with it can be checked.
@@ -58,6 +56,7 @@ class Secrets(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["result", "bcryptHash"]),
             ).result
         values |= {key: args.external[key] for key in settings.external}
+        readers = [args.platform.accounts["gateway"], args.platform.accounts["worker"]]
         self.secrets = {}
         for key, value in sorted(values.items()):
             secret = create_secret(
@@ -76,7 +75,7 @@ class Secrets(pulumi.ComponentResource):
                 deletion_policy="ABANDON",
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            grant_accessors(f"{name}-{_slug(key)}-readers", secret, args.readers, parent=self)
+            grant_accessors(f"{name}-{_slug(key)}-readers", secret, readers, parent=self)
             self.secrets = {**self.secrets, key: secret}
         self.register_outputs({"secretIds": {key: secret.id for key, secret in self.secrets.items()}})
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pulumi
+import pulumi_gcp as gcp
 
 from components.environment import Environment
 from components.tenant import Tenant
@@ -19,6 +20,12 @@ def registry(plan: Plan) -> dict[str, Any]:
         "tenants": {tenant.id: describe(tenant) for tenant in plan.tenants},
         "instances": describe_instances(plan),
     }
+
+
+def sql_instances(environment: Environment, tenants: Iterable[Tenant]) -> dict[str, gcp.sql.DatabaseInstance]:
+    """Every SQL instance by key: the pools, then the dedicated ones."""
+    dedicated = [tenant.database.instance for tenant in tenants if tenant.database.instance is not None]
+    return {instance.plan.key: instance.resource for instance in [*environment.pools.values(), *dedicated]}
 
 
 def guarded_resources(

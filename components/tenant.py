@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,12 +13,11 @@ from components.database import DatabaseFacts, TenantDatabaseArgs
 from components.gcp.buckets import BucketSpec, create_bucket
 from components.gcp.cloudsql import SqlInstance
 from components.gcp.platform import Platform
+from components.gcp.registry import SCHEMA_VERSION, create_entry
 from components.guard import Guard
 from components.tenant_database import TenantDatabase
 from settings.names import TenantNames
-from settings.plan import EnvironmentPlan, TenantPlan
-
-REGISTRY_SCHEMA_VERSION = 1
+from settings.plan import EnvironmentPlan, Plan, TenantPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +57,34 @@ class Tenant(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
         ).facts
         self.guarded = {**self.database.guarded, **_create_files(args, self)}
-        gcp.storage.BucketObject(
+        create_entry(
             f"{tenant.id}-registry",
-            bucket=args.platform.buckets["registry"].name,
-            name=TenantNames(tenant.id).registry_object,
-            content=pulumi.Output.json_dumps(_registry_entry(args, self.database), sort_keys=True),
-            content_type="application/json",
-            opts=pulumi.ResourceOptions(parent=self),
+            TenantNames(tenant.id).registry_object,
+            json.dumps(_registry_entry(args), sort_keys=True),
+            platform=args.platform,
+            parent=self,
         )
         self.register_outputs({"registryObject": TenantNames(tenant.id).registry_object})
+
+
+def create_tenants(
+    plan: Plan, platform: Platform, pools: Mapping[str, SqlInstance], guard: Guard, opts: pulumi.ResourceOptions
+) -> list[Tenant]:
+    """One component per tenant, named by its id and never by its place in the list."""
+    return [
+        Tenant(
+            tenant.id,
+            TenantArgs(
+                tenant=tenant,
+                environment=plan.environment,
+                platform=platform,
+                pool=pools.get(tenant.instance_key),
+                guard=guard,
+            ),
+            opts,
+        )
+        for tenant in plan.tenants
+    ]
 
 
 def _create_files(args: TenantArgs, parent: pulumi.Resource) -> dict[str, pulumi.CustomResource]:
@@ -117,7 +136,7 @@ def _create_files(args: TenantArgs, parent: pulumi.Resource) -> dict[str, pulumi
     return {}
 
 
-def _registry_entry(args: TenantArgs, database: DatabaseFacts) -> dict[str, object]:
+def _registry_entry(args: TenantArgs) -> dict[str, object]:
     """What the application, the migration runner and the jobs need to know of a tenant; names of secrets, no secret.
 
     `isolated` is always false here: the SQL job says in the status object when it has made it true for exactly this
@@ -125,7 +144,7 @@ def _registry_entry(args: TenantArgs, database: DatabaseFacts) -> dict[str, obje
     """
     tenant, project = args.tenant, args.environment.gcp.project
     return {
-        "schema_version": REGISTRY_SCHEMA_VERSION,
+        "schema_version": SCHEMA_VERSION,
         "id": tenant.id,
         "name": tenant.display_name,
         "kind": tenant.kind,
@@ -135,7 +154,7 @@ def _registry_entry(args: TenantArgs, database: DatabaseFacts) -> dict[str, obje
         "placement": tenant.placement,
         "pool": tenant.pool,
         "region": tenant.region,
-        "instance": dict(database.connection),
+        "instance": tenant.instance_key,
         "database": tenant.database,
         "owner_role": tenant.owner_role,
         "logins": list(tenant.logins),

@@ -124,7 +124,11 @@ RULES = (
         settings=(
             Setting(name="minDays", default=365, minimum=30, description="Days for which audit logs stay (R6.6)."),
             Setting(name="requireLock", default=True, description="Whether audit log buckets must be locked."),
-            Setting(name="applicationBuckets", default=(), description="Ids of buckets with application logs only."),
+            Setting(
+                name="applicationBuckets",
+                default=("errors", "_Default"),
+                description="Ids of buckets with application logs only.",
+            ),
             Setting(name="applicationMinDays", default=30, description="Days for which application logs are kept."),
         ),
         tokens=(LOG_BUCKET,),

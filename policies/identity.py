@@ -57,6 +57,8 @@ IDENTITY_TOKENS = frozenset(
     }
 )
 """Types whose outputs hold a service account or a project number, so that a member built from them is no public one."""
+_ENGINE_PROVIDER = "pulumi:providers:pulumi"
+"""The engine's own provider, which reads stack outputs and reaches no cloud."""
 _UNKNOWN_ROLE = "role is not known during preview; it must be a literal"
 
 
@@ -153,6 +155,8 @@ def _sql_user(user: Resource, _: Config) -> Iterator[str]:
 
 
 def _default_provider(resource: Resource, _: Config) -> Iterator[str]:
+    if resource.token == _ENGINE_PROVIDER:
+        return
     if resource.token.startswith("pulumi:providers:"):
         if resource.name.startswith("default"):
             yield "the default provider takes project, region and credentials from whoever runs it"

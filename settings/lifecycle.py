@@ -107,7 +107,7 @@ def _removed(tenant_id: str, before: Mapping[str, Any], added: Collection[str]) 
     step = (
         "wait until its final export is proved (marker in the exports bucket) and run `up` once with the entry present"
         if state == "offboarding"
-        else "put the entry back with `state: offboarding`, run `up`, wait for the final export, run `up`, then remove it"
+        else "put it back as `state: offboarding`, run `up`, wait for its final export, `up` again, then remove it"
     )
     return Problem(
         path="tenantry:tenants",
@@ -136,7 +136,7 @@ def _changed(tenant: TenantPlan, before: Mapping[str, Any]) -> list[Problem]:
                 path=f"{tenant.path}.extra_rotations",
                 message=f"tenant {tenant.id!r}: the rotation went back from {before['rotation']}; "
                 "the credential in use would be overwritten",
-                fix=f"bring secrets.rotation + extra_rotations back to {before['rotation']}, or one more to rotate",
+                fix=f"make secrets.rotation + extra_rotations {before['rotation']} again, or one more to rotate",
                 value=str(tenant.rotation),
             )
         )
@@ -146,7 +146,7 @@ def _changed(tenant: TenantPlan, before: Mapping[str, Any]) -> list[Problem]:
                 path=f"{tenant.path}.extra_rotations",
                 message=f"tenant {tenant.id!r}: the rotation jumps from {before['rotation']}; "
                 "two logins alternate, so a jump could overwrite the one in use",
-                fix=f"bring secrets.rotation + extra_rotations to {before['rotation'] + 1}, run `up` and the SQL job, then go on",
+                fix=f"make secrets.rotation + extra_rotations {before['rotation'] + 1}, then run `up` and the SQL job",
                 value=str(tenant.rotation),
             )
         )

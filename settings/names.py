@@ -23,6 +23,11 @@ def tenant_instance(organization: str, environment: str, tenant: str, generation
     return f"{organization}-{environment}-t-{tenant}-{generation}"
 
 
+def instance_object(key: str) -> str:
+    """The registry's object of a SQL instance."""
+    return f"instances/{key}.json"
+
+
 @dataclass(frozen=True)
 class TenantNames:
     """The names derived from a tenant's id alone."""

@@ -62,17 +62,21 @@ def service_agents(
             opts=pulumi.ResourceOptions(parent=parent, depends_on=[apis[service]]),
         ).member
 
+    def looked_up(service: str, member: pulumi.Output[str]) -> pulumi.Output[str]:
+        # an answer that is not known yet has no origin; this gives it one that a policy can judge in a preview
+        return pulumi.Output.all(apis[service].id, member).apply(lambda pair: str(pair[1]))
+
     storage = gcp.storage.get_project_service_account_output(
-        project=project,
-        opts=pulumi.InvokeOutputOptions(parent=parent, depends_on=[apis["storage.googleapis.com"]]),
+        project=project, opts=pulumi.InvokeOutputOptions(parent=parent, depends_on=[apis["storage.googleapis.com"]])
     )
     logs = gcp.logging.get_project_cmek_settings_output(
-        project=project,
-        opts=pulumi.InvokeOutputOptions(parent=parent, depends_on=[apis["logging.googleapis.com"]]),
+        project=project, opts=pulumi.InvokeOutputOptions(parent=parent, depends_on=[apis["logging.googleapis.com"]])
     )
     return {
         "sql": identity("sql", "sqladmin.googleapis.com"),
         "secrets": identity("secrets", "secretmanager.googleapis.com"),
-        "storage": storage.member,
-        "logs": logs.service_account_id.apply(lambda account: f"serviceAccount:{account}"),
+        "storage": looked_up("storage.googleapis.com", storage.member),
+        "logs": looked_up(
+            "logging.googleapis.com", logs.service_account_id.apply(lambda account: f"serviceAccount:{account}")
+        ),
     }

@@ -7,7 +7,7 @@ from typing import Final
 import pulumi
 import pulumi_gcp as gcp
 
-from components.gcp.platform import Platform, Workload
+from components.gcp.platform import BucketRole, Platform, Workload
 from components.guard import Guard
 from settings.plan import EnvironmentPlan, InstancePlan
 
@@ -70,7 +70,7 @@ def grant_workloads(
         )
 
     def on_bucket(
-        name: str, workload: Workload, bucket: str, granted: str, folder: str | None = None
+        name: str, workload: Workload, bucket: BucketRole, granted: str, folder: str | None = None
     ) -> gcp.storage.BucketIAMMember:
         account = platform.accounts[workload]
         return gcp.storage.BucketIAMMember(

@@ -10,7 +10,9 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components.gcp.platform import Platform, Workload
+from components.gcp.registry import SCHEMA_VERSION, create_entry
 from components.guard import Guard
+from settings import names
 from settings.plan import EnvironmentPlan, InstancePlan
 
 FINAL_BACKUP_DAYS: Final = 30
@@ -46,22 +48,6 @@ class SqlInstance:
     resource: gcp.sql.DatabaseInstance
     users: Mapping[Workload, gcp.sql.User]
     replica: gcp.sql.DatabaseInstance | None
-
-    def connection(self) -> dict[str, pulumi.Input[object]]:
-        """How to reach it, for the registry."""
-        return {
-            "key": self.plan.key,
-            "name": self.plan.name,
-            "connection_name": self.resource.connection_name,
-            "host": self.resource.private_ip_address,
-            "port": 5432,
-            # the last certificate is the newest; during a rotation of the authority both are valid
-            "server_ca_pem": self.resource.server_ca_certs.apply(
-                lambda certificates: certificates[-1].cert if certificates else None
-            ),
-            "admin_user": self.users["sqljob"].name,
-            "platform_users": [self.users["worker"].name, self.users["migrator"].name],
-        }
 
 
 def create_instance(
@@ -132,7 +118,38 @@ def create_instance(
         )
         for workload, roles in _DATABASE_USERS.items()
     }
+    create_entry(
+        f"{plan.key}-registry",
+        names.instance_object(plan.key),
+        pulumi.Output.json_dumps(_registry_entry(plan, project, instance, users), sort_keys=True),
+        platform=platform,
+        parent=parent,
+    )
     return SqlInstance(plan=plan, resource=instance, users=users, replica=replica)
+
+
+def _registry_entry(
+    plan: InstancePlan, project: str, instance: gcp.sql.DatabaseInstance, users: Mapping[Workload, gcp.sql.User]
+) -> dict[str, object]:
+    """How the jobs and the platform's workloads reach the instance."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "key": plan.key,
+        "kind": "cloudsql",
+        "name": plan.name,
+        "project": project,
+        "placement": plan.placement,
+        "region": plan.region,
+        "connection_name": instance.connection_name,
+        "host": instance.private_ip_address,
+        "port": 5432,
+        # the last certificate is the newest; during a rotation of the authority both are valid
+        "server_ca_pem": instance.server_ca_certs.apply(
+            lambda certificates: certificates[-1].cert if certificates else None
+        ),
+        "admin_user": users["sqljob"].name,
+        "platform_users": [users["worker"].name, users["migrator"].name],
+    }
 
 
 def _options(

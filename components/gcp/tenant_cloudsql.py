@@ -40,7 +40,6 @@ def create_cloudsql_database(args: TenantDatabaseArgs, parent: pulumi.Resource) 
     )
     _create_credential(args, parent)
     return DatabaseFacts(
-        connection=instance.connection(),
         guarded=guarded,
         instance=None if tenant.instance is None else instance,
     )

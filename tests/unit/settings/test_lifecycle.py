@@ -61,7 +61,7 @@ def test_removing_an_active_tenant_is_refused_with_the_way_to_do_it(before: Prev
     [problem] = check(before, plan_of(without("acme")))
     assert problem.path == "tenantry:tenants"
     assert problem.message == "tenant 'acme' is active and its entry is gone; its data would be deleted."
-    assert problem.fix.startswith("put the entry back with `state: offboarding`")
+    assert problem.fix.startswith("put it back as `state: offboarding`")
     assert problem.value == "acme"
 
 
