@@ -331,6 +331,21 @@ def test_first_marker_stands(cloud: Cloud) -> None:
     assert cloud.jobs == []
 
 
+def test_marker_written_meanwhile_is_not_replaced(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(cloud, "oak", "offboarding")
+    run_job = cloud._job
+
+    def job(arguments: Mapping[str, Any]) -> Any:
+        cloud.put("acme-prod-exports", "final/oak.json", "first")
+        return run_job(arguments)
+
+    monkeypatch.setattr(cloud, "_job", job)
+    made, result = export(cloud)
+    assert result["exported"] == 3
+    assert cloud.content("exports", "final/oak.json") == "first"
+    assert logged(made, "export.result")[2]["final"] == "exists"
+
+
 def test_no_marker_for_a_database_left_behind_by_a_move(cloud: Cloud) -> None:
     declare(cloud, "oak", "offboarding", instance="tenant-oak")
     _, result = export(cloud)
