@@ -91,9 +91,17 @@ class Method(NamedTuple):
 
     def matches(self, url: str) -> bool:
         """Whether the URL (without its query) is one that this method is served under."""
-        path = self.raw.get("flatPath") or self.raw["path"]
-        pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(self.document.raw["servicePath"] + path))
-        return re.fullmatch(pattern, urlsplit(url).path.lstrip("/")) is not None
+        paths = [self.document.raw["servicePath"] + (self.raw.get("flatPath") or self.raw["path"])]
+        if self.upload_path is not None:
+            paths.append(self.upload_path)
+        patterns = (re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path)) for path in paths)
+        return any(re.fullmatch(pattern, urlsplit(url).path.lstrip("/")) for pattern in patterns)
+
+    @property
+    def upload_path(self) -> str | None:
+        """The path that takes an object's bytes as the body, where the method has one."""
+        simple = self.raw.get("mediaUpload", {}).get("protocols", {}).get("simple")
+        return None if simple is None else str(simple["path"]).lstrip("/")
 
 
 class Document:
