@@ -11,7 +11,8 @@ Hooks are bound by name in the state, so they are registered at the root on ever
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,23 +22,23 @@ from settings.lifecycle import OFFBOARDING_GUIDE, Previous
 
 RESTORE_GUIDE: Final = "docs/restore.md"
 
-# Grants and new metric descriptors take up to a minute or two to be seen everywhere; a first `up` meets that.
-_RETRIES: Final = 4
-_FIRST_WAIT_SECONDS: Final = 10
-_PROPAGATION_ERRORS: Final = (
-    "does not have permission",
-    "permission denied",
-    "PERMISSION_DENIED",
-    "cannot find metric that matches",
-    "Cannot find metric that matches",
-    "Cannot find metric(s) that match",
-    "does not exist (or it may have been deleted)",
-    "has not been used in project",
-    "rateLimitExceeded",
-    "RESOURCE_EXHAUSTED",
-    "429",
-    "503",
-)
+_FIRST_WAIT_SECONDS: Final = 10.0
+"""Doubled on each retry."""
+WAIT_VARIABLE: Final = "TENANTRY_RETRY_SECONDS"
+"""Environment variable that shortens the first wait, for clouds that are consistent at once."""
+
+# What passes by itself on a first `up`, and how often to try again: grants and newly enabled APIs are seen everywhere
+# after a minute or two (4 retries: 150 s), a new metric descriptor after up to ten minutes (6 retries: 630 s).
+_RETRIES: Final[Mapping[str, int]] = {
+    "does not have permission": 4,
+    "permission denied": 4,
+    "does not exist (or it may have been deleted)": 4,
+    "has not been used in project": 4,
+    "ratelimitexceeded": 4,
+    "resource_exhausted": 4,
+    "error 503": 4,
+    "cannot find metric": 6,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +107,13 @@ def register_guard(previous: Previous, recreatable: Collection[str]) -> Guard:
                 f"created again empty: restore it first ({RESTORE_GUIDE}), or set recreate_after_loss on its entry."
             )
 
+    first_wait = float(os.environ.get(WAIT_VARIABLE, _FIRST_WAIT_SECONDS))
+
     async def retry(args: pulumi.ErrorHookArgs) -> bool:
         attempts = len(args.errors)
-        passing = bool(args.errors) and any(text in args.errors[0] for text in _PROPAGATION_ERRORS)
-        if args.failed_operation != "create" or not passing or attempts > _RETRIES:
+        if args.failed_operation != "create" or attempts > _allowed_retries(args.errors):
             return False
-        await asyncio.sleep(_FIRST_WAIT_SECONDS * 2 ** (attempts - 1))
+        await asyncio.sleep(first_wait * 2 ** (attempts - 1))
         return True
 
     return Guard(
@@ -123,3 +125,9 @@ def register_guard(previous: Previous, recreatable: Collection[str]) -> Guard:
         ),
         retry=pulumi.ErrorHook("tenantry-retry-propagation", retry),
     )
+
+
+def _allowed_retries(errors: Sequence[str]) -> int:
+    """How often the newest error may be tried again; 0 for one that does not pass by itself."""
+    newest = errors[0].lower() if errors else ""
+    return max((retries for text, retries in _RETRIES.items() if text in newest), default=0)

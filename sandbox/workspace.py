@@ -179,6 +179,7 @@ def environment(layout: Layout, *, fast: bool = False) -> dict[str, str]:
         "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
         "PULUMI_HOME": str(layout.engine_home),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "TENANTRY_RETRY_SECONDS": "0.05",  # the simulated clouds are consistent at once
     }
     if fast:
         settings["PULUMI_SKIP_CHECKPOINTS"] = "true"

@@ -259,7 +259,7 @@ class ThresholdSettings(Model):
 class SloSettings(Model):
     """Service level objective of the application (R6.3)."""
 
-    availability: Annotated[float, Field(gt=0, le=0.9999)] = 0.999
+    availability: Annotated[float, Field(ge=0.95, le=0.9999)] = 0.999
     """Share of requests that must succeed."""
     rolling_days: Annotated[int, Field(ge=1, le=30)] = 28
     """Days over which it is measured."""
