@@ -354,7 +354,7 @@ def test_no_marker_for_a_database_left_behind_by_a_move(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["no status", "stale status", "not isolated", "declaration changed", "export failed"]
+    "reason", ["no status", "stale status", "not isolated", "job error", "declaration changed", "export failed"]
 )
 def test_no_marker_without_proof(cloud: Cloud, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(cloud, "oak", "offboarding")
@@ -369,6 +369,8 @@ def test_no_marker_without_proof(cloud: Cloud, reason: str, monkeypatch: pytest.
             status["content"]["applied_at"] = "2026-11-22T01:59:59Z"
         elif reason == "not isolated":
             status["content"]["isolated"] = False
+        elif reason == "job error":
+            status["content"]["error"] = "no session after 4 attempts"
         elif reason == "declaration changed":
             declare(cloud, "oak", "active")
         return answer
