@@ -46,10 +46,37 @@ class Registration:
     custom: bool
     secret_inputs: frozenset[str] = frozenset()
     parent: str = ""
-    """The parent's URN; as the next three, known only when `boot` set the mocks."""
+    """The parent's URN; as everything below, known only when `boot` set the mocks."""
     protect: bool = False
     dependencies: tuple[str, ...] = ()
+    """URNs of everything it waits for: what it names explicitly, and the origins of its inputs."""
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Input → URNs of the resources that its value was built from."""
     ignore_changes: tuple[str, ...] = ()
+    provider: str = ""
+    """Reference to its provider, `urn::id`; empty for one that the engine would choose by default."""
+    hooks: frozenset[tuple[str, str]] = frozenset()
+    """(moment, name of the hook) of each hook bound to it."""
+    secret_outputs: frozenset[str] = frozenset()
+    """Outputs that the program asked to keep secret, beyond what the provider marks."""
+
+    @classmethod
+    def of(cls, request: Any, **known: Any) -> Registration:  # noqa: ANN401 - the generated protocol is untyped
+        """The registration with everything that the request says of it; without a request, only what is known."""
+        if request is None:
+            return cls(**known)
+        hooks = request.hooks
+        return cls(
+            **known,
+            parent=request.parent,
+            protect=request.protect,
+            dependencies=tuple(request.dependencies),
+            sources={name: tuple(found.urns) for name, found in request.propertyDependencies.items()},
+            ignore_changes=tuple(request.ignoreChanges),
+            provider=request.provider,
+            hooks=frozenset((moment.name, name) for moment, names in hooks.ListFields() for name in names),
+            secret_outputs=frozenset(request.additionalSecretOutputs),
+        )
 
 
 @dataclass
@@ -59,6 +86,8 @@ class SandboxMocks(mocks.Mocks):
     stack_outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Outputs of other stacks (or of this one's last update) by full stack name."""
     registrations: list[Registration] = field(default_factory=list)
+    outputs: dict[str, Props] = field(default_factory=dict)
+    """What components and the stack registered as their outputs, by name; secrets in the clear."""
     invokes: list[tuple[str, Props]] = field(default_factory=list)
     cloud: Cloud = field(default_factory=Cloud.in_memory)
     config: ProviderConfig = field(default_factory=ProviderConfig)
@@ -88,21 +117,16 @@ class SandboxMocks(mocks.Mocks):
             object_id, outputs, secret_outputs = f"{args.name}-id", inputs, secret
             if args.typ.startswith("pulumi:providers:"):
                 self._configure(args.typ.rpartition(":")[2], inputs)
-        request = getattr(_current, "request", None)
         self.registrations.append(
-            Registration(
-                args.typ,
-                args.name,
-                inputs,
-                outputs,
-                object_id,
-                bool(args.custom),
-                secret,
-                *(
-                    (request.parent, request.protect, tuple(request.dependencies), tuple(request.ignoreChanges))
-                    if request
-                    else ()
-                ),
+            Registration.of(
+                getattr(_current, "request", None),
+                type=args.typ,
+                name=args.name,
+                inputs=inputs,
+                outputs=outputs,
+                id=object_id,
+                custom=bool(args.custom),
+                secret_inputs=secret,
             )
         )
         return object_id, {key: _wrap(value, key in secret_outputs) for key, value in outputs.items()}
@@ -136,7 +160,9 @@ class SandboxMocks(mocks.Mocks):
 
 
 class _Monitor(mocks.MockMonitor):
-    """Shows the mocks the whole request: options do not reach `new_resource` otherwise."""
+    """Shows the mocks the whole request: options do not reach `new_resource` otherwise, nor outputs anything."""
+
+    mocks: SandboxMocks
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - the generated protocol is untyped
         _current.request = request
@@ -144,6 +170,11 @@ class _Monitor(mocks.MockMonitor):
             return super().RegisterResource(request)  # type: ignore[no-untyped-call]
         finally:
             _current.request = None
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: ANN401, N802
+        outputs, _ = _plain_inputs(rpc.deserialize_properties(request.outputs))
+        self.mocks.outputs[request.urn.rpartition("::")[2]] = outputs
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
 
 def boot(project: str = "tenantry", stack: str = "dev", *, answers: SandboxMocks | None = None) -> SandboxMocks:

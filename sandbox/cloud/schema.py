@@ -61,6 +61,10 @@ class ResourceType:
         return tuple(name for name in self.outputs if name not in self.inputs.properties)
 
 
+# The SDK loads its modules on first use, and a second thread would see one half loaded.
+_LOADING: Final = threading.RLock()
+
+
 def _module_of(token: str) -> tuple[Any, str]:
     package, _, rest = token.partition(":")
     if package not in SDKS:
@@ -82,9 +86,10 @@ def resource_type(token: str) -> ResourceType:
     Raises:
         NotSimulatedError: the installed SDK has no such type.
     """
-    module, name = _module_of(token)
-    outputs = _types.resource_types(getattr(module, name))
-    return ResourceType(token, _object_type(getattr(module, f"{name}Args")), outputs)
+    with _LOADING:
+        module, name = _module_of(token)
+        outputs = _types.resource_types(getattr(module, name))
+        return ResourceType(token, _object_type(getattr(module, f"{name}Args")), outputs)
 
 
 @functools.cache
@@ -234,7 +239,7 @@ def _unwrap(declared: Annotation) -> Annotation:
     if _is_asset_class(declared):
         return pulumi.Asset
     is_object = inspect.isclass(declared) and _types.is_input_type(declared)
-    return _object_type(declared) if is_object else declared  # type: ignore[arg-type] # narrowed to type[object]
+    return _object_type(declared) if is_object else declared
 
 
 def _is_asset_class(declared: Annotation) -> bool:
