@@ -159,7 +159,8 @@ def _components_complete(stack: Index) -> Iterator[Finding]:
 def _surroundings_complete(stack: Index, tenancy: Tenancy) -> Iterator[Finding]:
     """What instances with tenants need around them. Their native backups are judged by rules of their own."""
     keys = _instance_keys(stack)
-    running = [job for job in stack.of(SCHEDULER_JOB) if job.read("paused") in (ABSENT, False)]
+    # a job that does not say is filled in by the provider and unknown until it exists; only a literal pauses it
+    running = [job for job in stack.of(SCHEDULER_JOB) if job.read("paused") in (ABSENT, UNKNOWN, False)]
     exported = {_scheduled_instance(job) for job in running}
     for job in running:
         if job.read("httpTarget.body") is UNKNOWN:

@@ -43,8 +43,12 @@ def grant_workloads(
     plan = environment.gcp
     api = platform.ready("iam.googleapis.com")
 
-    def role(name: str, role_id: str, title: str, permissions: tuple[str, ...]) -> gcp.projects.IAMCustomRole:
-        return gcp.projects.IAMCustomRole(
+    custom_roles: dict[str, gcp.projects.IAMCustomRole] = {}
+
+    def role(name: str, role_id: str, title: str, permissions: tuple[str, ...]) -> str:
+        """Create a role and return its full name as a literal, so that its grants can be judged in a preview."""
+        full_name = f"projects/{plan.project}/roles/{role_id}"
+        custom_roles[full_name] = gcp.projects.IAMCustomRole(
             name,
             project=plan.project,
             role_id=role_id,
@@ -52,21 +56,23 @@ def grant_workloads(
             permissions=list(permissions),
             opts=guard.retrying(parent, depends_on=api),
         )
+        return full_name
 
     def on_project(
         name: str,
         workload: Workload,
-        granted: pulumi.Input[str],
+        granted: str,
         condition: gcp.projects.IAMMemberConditionArgsDict | None = None,
     ) -> gcp.projects.IAMMember:
         account = platform.accounts[workload]
+        needs = [account.resource, *([custom_roles[granted]] if granted in custom_roles else [])]
         return gcp.projects.IAMMember(
             name,
             project=plan.project,
             role=granted,
             member=account.member,
             condition=condition,
-            opts=guard.retrying(parent, depends_on=[account.resource]),
+            opts=guard.retrying(parent, depends_on=needs),
         )
 
     def on_bucket(
@@ -95,11 +101,11 @@ def grant_workloads(
     scratch_role = role("role-drill", "tenantryDrill", "Tenantry restore drill", _SCRATCH_PERMISSIONS)
     backup = platform.accounts["backup"]
     return {
-        "backup": on_project("backup-cloudsql", "backup", backup_role.name),
+        "backup": on_project("backup-cloudsql", "backup", backup_role),
         "drill": on_project(
             "backup-scratch",
             "backup",
-            scratch_role.name,
+            scratch_role,
             {
                 "title": "scratch-instances",
                 "description": f"Only SQL instances named {SCRATCH_PREFIX}*",
