@@ -11,6 +11,7 @@ import functools
 import importlib
 import inspect
 import re
+import threading
 import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
