@@ -156,6 +156,13 @@ def test_a_schedule_that_does_not_export_the_instance_does_not_count(stack: Stac
     ]
 
 
+@pytest.mark.parametrize("paused", [False, UNKNOWN_BOOLEAN_VALUE])
+def test_a_schedule_that_nobody_paused_counts(stack: Stack, *, paused: object) -> None:
+    stack.add(tokens.SCHEDULER_JOB, "export", _schedule("business-1") | {"paused": paused})
+
+    assert stack.judge("tenant-complete") == []
+
+
 def test_an_alert_may_speak_of_its_topic_in_its_filter_but_must_be_on(stack: Stack) -> None:
     condition = {"conditionThreshold": {"filter": 'metric.type = "cloudsql.googleapis.com/database/disk/utilization"'}}
     stack.add(tokens.ALERT_POLICY, "Cloudsql disk", {"displayName": "Disk", "conditions": [condition]})
