@@ -7,7 +7,14 @@ import pytest
 
 from policies import tokens
 from tests.policies.fixtures import ACCOUNT, COMPLIANT, PROJECT_BINDING, PROJECT_MEMBER
-from tests.policies.support import UNKNOWN_ARRAY_VALUE, UNKNOWN_STRING_VALUE, Props, Stack, changed
+from tests.policies.support import (
+    UNKNOWN_ARRAY_VALUE,
+    UNKNOWN_BOOLEAN_VALUE,
+    UNKNOWN_STRING_VALUE,
+    Props,
+    Stack,
+    changed,
+)
 
 INSTANCE = "acme-prod-business-1"
 TENANT_ENTRY = {"id": "acme-co", "kind": "cloudsql", "state": "active"}
