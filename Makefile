@@ -49,7 +49,7 @@ destroy: setup ## Delete what may be deleted; lists what is kept, why, and until
 	@$(SANDBOX) destroy --stack $(STACK)
 
 setup-test: setup ## What only the tests need: a PostgreSQL server
-	@$(RUN) -m tests.jobs.ensure_postgres
+	@sh tests/jobs/ensure_postgres.sh
 
 test: setup-test ## All tests: unit, components, policies, contract, jobs, engine
 	@$(RUN) -m pytest

@@ -34,7 +34,7 @@ class Lock:
     @property
     def name(self) -> str:
         """The lock's own id: the last part of its address."""
-        return self.url.rpartition("/")[2].removesuffix(".json")
+        return self.url.partition("?")[0].rpartition("/")[2].removesuffix(".json")
 
     def __str__(self) -> str:
         return f"{self.name} (process {self.pid} of {self.user} on {self.host}, since {self.time.isoformat()})"

@@ -7,7 +7,7 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from recovery.locks import CONFLICT, LOCKED, Lock, LockedError, check_dead, parse
 from recovery.state import Finding, account
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from recovery.state import Lookup
+_TORN_SIDECAR: Final = "failed to load checkpoint: EOF"
+_TORN: Final = (
+    "\nOn a file backend this means that the crash left an empty <stack>.json.attrs beside the state, which itself is "
+    "whole: delete the .attrs file and run the recovery again. A backend URL with ?metadata=skip writes no such files."
+)
 
 
 class Answer(Protocol):
@@ -135,7 +140,8 @@ def _locks_in(answer: Answer) -> list[Lock]:
 def _export(engine: Engine) -> dict[str, Any]:
     answer = engine.command(["stack", "export"])
     if not answer.ok:
-        raise RecoveryError(f"exporting the state failed, nothing has been changed:\n{answer.stderr}")
+        hint = _TORN if _TORN_SIDECAR in answer.stderr else ""
+        raise RecoveryError(f"exporting the state failed, nothing has been changed:\n{answer.stderr}{hint}")
     state: dict[str, Any] = json.loads(answer.stdout)
     return state
 

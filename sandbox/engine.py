@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import re
 import shutil
@@ -94,6 +95,7 @@ def accepts(version: VersionInfo | None) -> bool:
     return version is not None and version.major == PINNED.major and version >= PINNED
 
 
+@functools.cache
 def version_of(executable: Path) -> VersionInfo | None:
     """What `pulumi version` says, or None where it does not run or says something else."""
     try:

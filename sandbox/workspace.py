@@ -173,7 +173,8 @@ def environment(layout: Layout, *, fast: bool = False) -> dict[str, str]:
     settings = {
         "HOME": str(layout.engine_home),  # ~/.aws, ~/.config/gcloud and ~/.pulumi are out of reach
         "PATH": path,
-        "PULUMI_BACKEND_URL": layout.state.as_uri(),
+        # No metadata sidecars: the file driver does not write them atomically, and a crash would leave one empty.
+        "PULUMI_BACKEND_URL": f"{layout.state.as_uri()}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",

@@ -1,0 +1,158 @@
+"""The simulated providers under the real engine: plans, replacement, drift, protection and secrets of one program."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from sandbox.cloud import FaultRule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.engine.conftest import SandboxFactory
+
+    Project = Callable[..., Path]
+
+INSTANCE = "gcp:sql/databaseInstance:DatabaseInstance"
+OBJECT = "gcp:storage/bucketObject:BucketObject"
+PROGRAM = """
+import pulumi, pulumi_gcp as gcp, pulumi_random as random
+config = pulumi.Config("test")
+region = config.require("region")
+protect = config.require_bool("protect")
+google = gcp.Provider("gcp", project="acme-dev", region=region, default_labels={"env": "dev"})
+chance = random.Provider("random")
+opts = pulumi.ResourceOptions(provider=google)
+enabled = [
+    gcp.projects.Service(name, service=f"{name}.googleapis.com", opts=opts)
+    for name in ("cloudkms", "sqladmin", "secretmanager")]
+opts = pulumi.ResourceOptions(provider=google, depends_on=enabled)
+ring = gcp.kms.KeyRing("ring", name=f"ring-{region}", location=region, opts=opts)
+key = gcp.kms.CryptoKey("key", name="sql", key_ring=ring.id, rotation_period="7776000s", opts=opts)
+agent = gcp.projects.ServiceIdentity("agent", service="sqladmin.googleapis.com", opts=opts)
+grant = gcp.kms.CryptoKeyIAMMember(
+    "grant", crypto_key_id=key.id, role="roles/cloudkms.cryptoKeyEncrypterDecrypter", member=agent.member, opts=opts)
+instance = gcp.sql.DatabaseInstance(
+    "instance", name="main", database_version="POSTGRES_17", region=region, encryption_key_name=key.id,
+    deletion_protection=protect,
+    settings={"tier": "db-custom-2-7680", "edition": "ENTERPRISE", "ip_configuration": {"ssl_mode": "ENCRYPTED_ONLY"}},
+    opts=pulumi.ResourceOptions(provider=google, depends_on=[grant]))
+gcp.sql.Database("database", name="tn_acme", instance=instance.name, opts=opts)
+password = random.RandomPassword("password", length=32, opts=pulumi.ResourceOptions(provider=chance))
+secret = gcp.secretmanager.Secret("secret", secret_id="credential", replication={"auto": {}}, opts=opts)
+gcp.secretmanager.SecretVersion("version", secret=secret.id, secret_data=password.result, opts=opts)
+bucket = gcp.storage.Bucket("bucket", name="acme-registry", location=region, opts=opts)
+gcp.storage.BucketObject("entry", bucket=bucket.name, name="tenants/acme.json", content='{"id": "acme"}', opts=opts)
+pulumi.export("connection", instance.connection_name)
+"""
+
+
+def settings(region: str = "europe-west1", *, protect: bool = True) -> dict[str, object]:
+    return {"test:region": region, "test:protect": protect}
+
+
+def test_a_program_is_created_once_and_then_left_alone(sandbox_factory: SandboxFactory, project: Project) -> None:
+    sandbox = sandbox_factory(source=project(PROGRAM, settings()), packs=())
+    assert sandbox.preview().require().changes == {"create": 17}
+    with sandbox.cloud() as cloud:
+        assert cloud.objects() == []
+    assert sandbox.up().require().changes == {"create": 17}
+    assert sandbox.outputs()["connection"] == "acme-dev:europe-west1:main"
+    assert sandbox.preview().require().changes == {"same": 17}
+    assert sandbox.refresh().require().changes == {"same": 17}
+    assert sandbox.preview().require().changes == {"same": 17}
+
+
+def test_a_generated_secret_reaches_its_secret_and_nothing_else(
+    sandbox_factory: SandboxFactory, project: Project
+) -> None:
+    sandbox = sandbox_factory(source=project(PROGRAM, settings()), packs=())
+    result = sandbox.up().require()
+    with sandbox.cloud() as cloud:
+        (version,) = cloud.objects("gcp:secretmanager/secretVersion:SecretVersion")
+        secret = version.outputs["secretData"]
+        assert len(secret) == 32
+        assert secret not in json.dumps([entry.__dict__ for entry in cloud.operations()])
+    assert secret not in json.dumps(sandbox.export())
+    assert secret not in result.stdout + result.stderr
+    kept = [
+        json.loads(resource["outputs"]["secretData"]["plaintext"])
+        for resource in sandbox.export(show_secrets=True)["deployment"]["resources"]
+        if resource["type"] == version.type
+    ]
+    assert kept == [secret]
+
+
+def test_a_new_region_is_a_replacement_that_protection_stops(sandbox_factory: SandboxFactory, project: Project) -> None:
+    first = sandbox_factory(source=project(PROGRAM, settings()), packs=())
+    first.up().require()
+    moved = sandbox_factory(source=project(PROGRAM, settings("europe-west4")), home=first.layout.home, packs=())
+    planned = {(step.name, step.op): step.diffs for step in moved.preview().require().changed}
+    assert {"region", "encryptionKeyName"} <= {*planned["instance", "replace"]}
+    assert ("database", "replace") in planned
+    result = moved.up(preview=False)
+    assert not result.ok
+    assert "deletion_protection is set to true" in result.errors
+    with moved.cloud() as cloud:
+        (instance,) = cloud.objects(INSTANCE)
+        assert instance.outputs["region"] == "europe-west1"
+
+
+def test_drift_shows_in_a_refresh_and_is_repaired(sandbox_factory: SandboxFactory, project: Project) -> None:
+    sandbox = sandbox_factory(source=project(PROGRAM, settings()), packs=())
+    sandbox.up().require()
+    with sandbox.cloud() as cloud:
+        cloud.drift(INSTANCE, "main", "settings.ipConfiguration.sslMode", "ALLOW_UNENCRYPTED_AND_ENCRYPTED")
+        cloud.put_object("acme-registry", "tenants/acme.json", '{"id": "mallory"}')
+        cloud.remove("gcp:sql/database:Database", "tn_acme")
+    assert sandbox.refresh().require().changes == {"update": 2, "delete": 1, "same": 14}
+    repaired = {step.name: step.op for step in sandbox.up().require().changed}
+    assert repaired == {"instance": "update", "entry": "update", "database": "create"}
+    with sandbox.cloud() as cloud:
+        assert cloud.find(INSTANCE, "main").outputs["settings"]["ipConfiguration"]["sslMode"] == "ENCRYPTED_ONLY"
+        assert cloud.object_content("acme-registry", "tenants/acme.json") == '{"id": "acme"}'
+    assert sandbox.preview().require().changes == {"same": 17}
+
+
+def test_destroy_is_refused_until_protection_is_lifted(sandbox_factory: SandboxFactory, project: Project) -> None:
+    first = sandbox_factory(source=project(PROGRAM, settings()), packs=())
+    first.up().require()
+    refused = first.destroy()
+    assert not refused.ok
+    assert "deletion_protection is set to true" in refused.errors
+    lifted = sandbox_factory(source=project(PROGRAM, settings(protect=False)), home=first.layout.home, packs=())
+    lifted.up().require()
+    lifted.destroy().require()
+    with lifted.cloud() as cloud:
+        left = {item.type for item in cloud.objects()}
+    # Rings have no delete, an agent's identity stays, and a disabled API would take down what else calls it.
+    assert left == {
+        "gcp:kms/keyRing:KeyRing",
+        "gcp:projects/service:Service",
+        "gcp:projects/serviceIdentity:ServiceIdentity",
+    }
+
+
+def test_an_injected_error_names_its_resource_and_the_rest_finishes(
+    sandbox_factory: SandboxFactory, project: Project
+) -> None:
+    sandbox = sandbox_factory(source=project(PROGRAM, settings()), packs=())
+    with sandbox.cloud() as cloud:
+        cloud.faults.add(FaultRule(op="create", type=OBJECT, error="500"))
+    result = sandbox.up(preview=False)
+    assert not result.ok
+    assert "Error 500: Internal error encountered." in result.errors
+    assert [str(found.urn).rpartition("::")[2] for found in result.diagnostics if "500" in found.message] == ["entry"]
+    with sandbox.cloud() as cloud:
+        assert cloud.objects(OBJECT) == []
+        assert len(cloud.objects(INSTANCE)) == 1
+    assert sandbox.up().require().changes == {"create": 1, "same": 16}
+
+
+def test_what_the_sdk_does_not_know_stops_the_preview(sandbox_factory: SandboxFactory, project: Project) -> None:
+    typo = PROGRAM.replace('"ssl_mode"', '"sslmode"')
+    result = sandbox_factory(source=project(typo, settings()), packs=()).preview()
+    assert not result.ok
+    assert "settings.ipConfiguration.sslmode: unknown property" in result.errors
