@@ -367,12 +367,9 @@ class Cloud:
         reservation = rule.reservation
         if reservation is None:
             return
-        days: float | None = reservation.days
-        if world.token == "gcp:storage/bucket:Bucket":  # noqa: S105 - a resource type
-            days = int(world.value("softDeletePolicy.retentionDurationSeconds") or 0) / 86400
         until = None
-        if days is not None:
-            until = (self.clock.now() + dt.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if reservation.days is not None:
+            until = (self.clock.now() + dt.timedelta(days=reservation.days)).strftime("%Y-%m-%dT%H:%M:%SZ")
         message = fill(reservation.message, {**world.outputs, "id": world.id}, {}) or reservation.message
         self.store.reserve(world.token, world.id, until, message)
 

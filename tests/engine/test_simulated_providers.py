@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from sandbox.cloud import FaultRule
 
 if TYPE_CHECKING:
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 
     Project = Callable[..., Path]
 
+# When an update fails, the engine goes away while the SDK's program still waits for it.
+pytestmark = pytest.mark.filterwarnings(
+    r"ignore:Exception ignored in. <coroutine object run_in_stack:pytest.PytestUnraisableExceptionWarning"
+)
 INSTANCE = "gcp:sql/databaseInstance:DatabaseInstance"
 OBJECT = "gcp:storage/bucketObject:BucketObject"
 PROGRAM = """
@@ -89,9 +95,10 @@ def test_a_new_region_is_a_replacement_that_protection_stops(sandbox_factory: Sa
     first = sandbox_factory(source=project(PROGRAM, settings()), packs=())
     first.up().require()
     moved = sandbox_factory(source=project(PROGRAM, settings("europe-west4")), home=first.layout.home, packs=())
-    planned = {(step.name, step.op): step.diffs for step in moved.preview().require().changed}
-    assert {"region", "encryptionKeyName"} <= {*planned["instance", "replace"]}
-    assert ("database", "replace") in planned
+    planned = {step.name: step.diffs for step in moved.preview().require().changed if step.op == "replace"}
+    # A literal name means delete first, and deleting the key first takes everything that stands on it along.
+    assert {*planned} == {"ring", "key", "grant", "instance", "database", "bucket", "entry"}
+    assert planned["key"] == ("keyRing",)
     result = moved.up(preview=False)
     assert not result.ok
     assert "deletion_protection is set to true" in result.errors
@@ -107,7 +114,7 @@ def test_drift_shows_in_a_refresh_and_is_repaired(sandbox_factory: SandboxFactor
         cloud.drift(INSTANCE, "main", "settings.ipConfiguration.sslMode", "ALLOW_UNENCRYPTED_AND_ENCRYPTED")
         cloud.put_object("acme-registry", "tenants/acme.json", '{"id": "mallory"}')
         cloud.remove("gcp:sql/database:Database", "tn_acme")
-    assert sandbox.refresh().require().changes == {"update": 2, "delete": 1, "same": 14}
+    assert sandbox.refresh().require().changes == {"update": 2, "delete": 1, "same": 15}
     repaired = {step.name: step.op for step in sandbox.up().require().changed}
     assert repaired == {"instance": "update", "entry": "update", "database": "create"}
     with sandbox.cloud() as cloud:

@@ -536,8 +536,8 @@ RULES: Final[Mapping[str, Rule]] = {
             "url": "gs://{name}",
         },
         virtual={"forceDestroy": False},
+        # No reservation: a soft-deleted bucket can be restored, but its name is free for anyone at once.
         api="storage.googleapis.com",
-        reservation=Reservation(None, "The requested bucket name {name} is held by a soft-deleted bucket."),
     ),
     "gcp:storage/bucketObject:BucketObject": Rule(
         immutable=(
