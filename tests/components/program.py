@@ -1,0 +1,140 @@
+"""The real program run for a stack file under mocks, with everything that it registered.
+
+Mocks answer with the outputs that the sandbox's clouds compute, so the program runs to its end; the look-up of the last
+deployment's outputs is answered from what the caller gives. Nothing is created, refused or remembered between two runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import functools
+import json
+import runpy
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+import pulumi
+import yaml
+from pulumi.runtime.stack import run_in_stack, wait_for_rpcs
+
+from sandbox.mocks import Registration, SandboxMocks, boot
+from tests import ROOT
+
+StackName = Literal["dev", "staging", "prod"]
+STACKS: Final[tuple[StackName, ...]] = get_args(StackName)
+
+Document = dict[str, Any]
+"""A stack file's `tenantry:` sections, without that prefix."""
+Edit = Callable[[Document], object]
+
+_NAMESPACE: Final = "tenantry:"
+_EXTERNAL: Final = "external_secrets"
+
+
+@dataclass(frozen=True)
+class Built:
+    """Everything that one run of the program registered."""
+
+    stack: StackName
+    mocks: SandboxMocks
+
+    @property
+    def all(self) -> list[Registration]:
+        return self.mocks.registrations
+
+    @property
+    def resources(self) -> list[Registration]:
+        """Cloud resources, without components and providers."""
+        return [item for item in self.all if item.custom and not item.type.startswith("pulumi:")]
+
+    @property
+    def components(self) -> list[Registration]:
+        return [item for item in self.all if not item.custom]
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """What the stack exports."""
+        return self.mocks.outputs[f"tenantry-{self.stack}"]
+
+    def of(self, token: str) -> dict[str, Registration]:
+        """Resources of a type by Pulumi name."""
+        return {item.name: item for item in self.all if item.type == token}
+
+    def inputs(self, token: str, name: str) -> Mapping[str, Any]:
+        """The inputs of the one resource of a type and a name."""
+        return self.mocks.one(token, name).inputs
+
+    def waits_for(self, token: str, name: str) -> set[str]:
+        """Pulumi names of what a resource depends on."""
+        return {urn.rpartition("::")[2] for urn in self.mocks.one(token, name).dependencies}
+
+    def entry(self, name: str) -> Mapping[str, Any]:
+        """The content of a registry object."""
+        content = json.loads(self.inputs("gcp:storage/bucketObject:BucketObject", name)["content"])
+        assert isinstance(content, dict)
+        return content
+
+
+def external_value(name: str) -> str:
+    """The made-up value of a secret that somebody else issues."""
+    return f"issued elsewhere: {name}"
+
+
+def document_of(stack: StackName) -> Document:
+    """The `tenantry:` sections of a stack file, with a made-up value for each encrypted one."""
+    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
+    document = {
+        key.removeprefix(_NAMESPACE): value for key, value in config.items() if key.startswith(_NAMESPACE)
+    }
+    if _EXTERNAL in document:
+        document[_EXTERNAL] = {name: external_value(name) for name in document[_EXTERNAL]}
+    return document
+
+
+@functools.cache
+def built(stack: StackName) -> Built:
+    """What the stack file as it is registers, on an empty project; every caller gets the same run: do not change it."""
+    return build(stack)
+
+
+def build(stack: StackName, edit: Edit | None = None, *, previous: Mapping[str, Any] | None = None) -> Built:
+    """Run the program for a stack file.
+
+    Args:
+        stack: whose file.
+        edit: changes the file's sections in place.
+        previous: the outputs of the stack's last deployment; None before the first.
+
+    Raises:
+        pulumi.RunError: the program refuses.
+    """
+    document = copy.deepcopy(document_of(stack))
+    if edit is not None:
+        edit(document)
+    answers = SandboxMocks(stack_outputs={f"organization/tenantry/{stack}": previous or {}})
+    config = {f"{_NAMESPACE}{key}": json.dumps(value) for key, value in document.items()}
+    with warnings.catch_warnings():
+        # the provider's SDK warns of classes of its own when their modules are imported
+        warnings.filterwarnings("ignore", r"gcp\.\w+\.\w+ has been deprecated", DeprecationWarning)
+        asyncio.run(_run(stack, answers, config))
+    return Built(stack, answers)
+
+
+async def _run(stack: StackName, answers: SandboxMocks, config: dict[str, str]) -> None:
+    """As the language host does: awaits every registration, and raises what went wrong in any of them.
+
+    All of Pulumi's settings are variables of the context, and a task has a context of its own: nothing is left behind.
+    """
+    boot(stack=stack, answers=answers)
+    await wait_for_rpcs()
+    # booting makes a stack resource, for tests of single components; a program is run in one of its own
+    pulumi.runtime.settings.ROOT.set(None)
+    pulumi.runtime.set_all_config(config, [f"{_NAMESPACE}{_EXTERNAL}"])
+    await run_in_stack(_program)
+
+
+def _program() -> None:
+    runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
