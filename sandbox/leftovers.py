@@ -55,7 +55,7 @@ def leftovers(
         if lock is not None:
             reason, until = lock
         elif resource.get("protect"):
-            reason, until = "protected, it holds data that the configuration declares as in use", None
+            reason, until = "protected: it holds data, or the key to data, that is declared as in use", None
         elif urn in needed:
             reason, until = "a protected resource needs it", None
         else:
@@ -68,29 +68,26 @@ def leftovers(
     return found
 
 
-def _held(objects: Iterable[CloudObject], now: dt.datetime) -> dict[tuple[str, str], tuple[str, dt.datetime]]:
-    """Buckets under locked retention and the end of the youngest object's term (the bucket's own where it is empty)."""
-    youngest: dict[str, str] = {}
+def _held(objects: Iterable[CloudObject], now: dt.datetime) -> dict[tuple[str, str], tuple[str, dt.datetime | None]]:
+    """What locked retention holds, by type and id, and when the last of it ends; None while a bucket is empty."""
+    written: dict[str, list[dt.datetime]] = {}
     everything = list(objects)
     for item in everything:
         if item.type == _OBJECT:
-            bucket = str(item.outputs.get("bucket"))
-            youngest[bucket] = max(youngest.get(bucket, ""), item.created)
-    held: dict[tuple[str, str], tuple[str, dt.datetime]] = {}
+            written.setdefault(str(item.outputs.get("bucket")), []).append(_time(item.created))
+    held: dict[tuple[str, str], tuple[str, dt.datetime | None]] = {}
     for item in everything:
-        if item.type == _BUCKET:
-            policy = item.outputs.get("retentionPolicy") or {}
-            if not policy.get("isLocked") or item.id not in youngest:
-                continue
-            until = _time(youngest[item.id]) + dt.timedelta(seconds=int(policy.get("retentionPeriod") or 0))
-            reason = "its locked retention holds objects"
+        policy = item.outputs.get("retentionPolicy") or {}
+        if item.type == _BUCKET and policy.get("isLocked"):
+            term = dt.timedelta(seconds=int(policy.get("retentionPeriod") or 0))
+            ends = [end for time in written.get(item.id, ()) if (end := time + term) > now]
+            reason = f"its retention of {term.days} days is locked, and holds {len(ends)} object(s)"
+            held[item.type, item.id] = (reason, max(ends, default=None))
         elif item.type == _LOG_BUCKET and item.outputs.get("locked"):
-            until = _time(item.created) + dt.timedelta(days=int(item.outputs.get("retentionDays") or 0))
-            reason = "a locked log bucket, its entries are retained at least"
-        else:
-            continue
-        if until > now:
-            held[item.type, item.id] = (reason, until)
+            term = dt.timedelta(days=int(item.outputs.get("retentionDays") or 0))
+            end = _time(item.created) + term
+            if end > now:
+                held[item.type, item.id] = (f"its retention of {term.days} days is locked, it is kept at least", end)
     return held
 
 

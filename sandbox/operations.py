@@ -64,10 +64,7 @@ class _Engine(PulumiCommand):
         if setpriv is None:
             return cls(executable)
         script = binaries / "pulumi"
-        text = f'#!/bin/sh\nexec "{setpriv}" --pdeathsig KILL "{executable}" "$@"\n'
-        if not script.is_file() or script.read_text(encoding="utf-8") != text:
-            script.write_text(text, encoding="utf-8")
-            script.chmod(0o755)
+        workspace.write_script(script, f'exec "{setpriv}" --pdeathsig KILL "{executable}" "$@"')
         return cls(script)
 
 

@@ -213,12 +213,18 @@ def program(source: Path) -> Callable[[], None]:
 
 
 def _write_analyzer(layout: Layout) -> None:
-    """The executable that the engine starts a Python policy pack with when it has no Python language host."""
-    script = layout.binaries / "pulumi-analyzer-policy-python"
-    text = f'#!/bin/sh\nexec "{sys.executable}" -u -m pulumi.policy "$@"\n'
-    if not script.is_file() or script.read_text(encoding="utf-8") != text:
-        script.write_text(text, encoding="utf-8")
-        script.chmod(0o755)
+    """Install the analyzer plugin that the engine starts a Python policy pack with when it has no Python host."""
+    folder = layout.engine_home / "plugins" / "analyzer-policy-python-v1.0.0"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_script(folder / "pulumi-analyzer-policy-python", f'exec "{sys.executable}" -u -m pulumi.policy "$@"')
+
+
+def write_script(path: Path, command: str) -> None:
+    """Write an executable shell script, unless it is there already."""
+    text = f"#!/bin/sh\n{command}\n"
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o755)
 
 
 def _path_step(name: str) -> str:

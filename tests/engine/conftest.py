@@ -110,7 +110,9 @@ def run_apart() -> Callable[[Sandbox, str], subprocess.CompletedProcess[str]]:
         code = (
             "import sys; from pathlib import Path; from sandbox.operations import Sandbox\n"
             "s = Sandbox(stack=sys.argv[1], source=Path(sys.argv[2]), home=Path(sys.argv[3]), packs=())\n"
-            f"sys.exit(0 if {operation}.ok else 1)\n"
+            f"result = {operation}\n"
+            "print(result.stdout, result.stderr)\n"
+            "sys.exit(0 if result.ok else 1)\n"
         )
         layout = sandbox.layout
         return subprocess.run(
