@@ -27,14 +27,15 @@ class _Answer:
 
 @dataclass(frozen=True)
 class Cli:
-    """The `pulumi` on PATH, logged in as its user has it, on one stack."""
+    """The `pulumi` on PATH, logged in as its user has it, on one stack of the project in `folder`."""
 
     stack: str
+    folder: Path = ROOT
 
     def command(self, arguments: Sequence[str]) -> _Answer:
         done = subprocess.run(  # noqa: S603 - the arguments are ours
             ["pulumi", "--non-interactive", *arguments, "--stack", self.stack],  # noqa: S607 - the user's own engine
-            cwd=ROOT,
+            cwd=self.folder,
             capture_output=True,
             text=True,
             check=False,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from recovery.__main__ import Cli
 from recovery.locks import LockedError
+from recovery.procedure import recover
+from sandbox import workspace
 from sandbox.cloud import FaultRule
+from sandbox.providers import serve
 
 if TYPE_CHECKING:
     import subprocess
@@ -104,9 +110,6 @@ def test_without_recovery_a_second_up_is_refused_or_duplicates(
 
 
 def test_recovery_refuses_the_lock_of_a_living_process(sandbox_factory: SandboxFactory, project: Project) -> None:
-    import os
-    import socket
-
     sandbox = sandbox_factory(source=project(PROGRAM), fast=True)
     sandbox.up(preview=False).require()
     lock = sandbox.layout.locks / "11111111-2222-3333-4444-555555555555.json"
@@ -132,6 +135,35 @@ def test_recovery_refuses_the_lock_of_a_living_process(sandbox_factory: SandboxF
     assert [found.name for found in report.locks] == [lock.stem]
     assert not lock.exists()
     assert [item["urn"] for item in resources(sandbox)] == [item["urn"] for item in before]
+
+
+def test_recovery_on_a_backend_of_ones_own_goes_by_the_plain_cli(
+    sandbox_factory: SandboxFactory, project: Project, run_apart: RunApart, booted_engine: Path
+) -> None:
+    """`python -m recovery`: no lookup in the cloud, so a server-assigned id ends as a possible orphan."""
+    sandbox = sandbox_factory(source=project(PROGRAM))
+    with sandbox.cloud() as cloud:
+        cloud.faults.add(FaultRule(op="create", type=CHANNEL, name="channel-1", kill="engine", when="after"))
+    run_apart(sandbox, "s.up(preview=False)")
+
+    said: list[str] = []
+    variables = workspace.environment(sandbox.layout)
+    variables["PATH"] = f"{booted_engine.parent}:{variables['PATH']}"
+    with workspace.confined(variables), sandbox.cloud() as cloud, serve(cloud) as providers:
+        os.environ["PULUMI_DEBUG_PROVIDERS"] = providers
+        report = recover(Cli("dev", sandbox.layout.work), backups=sandbox.layout.home / "kept", say=said.append)
+
+    assert len(report.locks) == 1
+    assert report.backup is not None
+    kept = json.loads(report.backup.read_text(encoding="utf-8"))
+    assert kept["deployment"]["pending_operations"]
+    orphan = next(finding for finding in report.findings if finding.outcome == "orphan")
+    assert (orphan.type, orphan.hint) == (CHANNEL, "look for displayName 'channel 1'")
+    assert any("delete each one that exists, or import it" in line for line in said)
+    state = resources(sandbox)
+    assert {item["id"] for item in state if item["type"] == TOPIC} == {
+        f"projects/acme-dev/topics/{name}" for name in names(sandbox)[0]
+    }
 
 
 def test_nothing_to_recover(sandbox_factory: SandboxFactory, project: Project) -> None:
