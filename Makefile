@@ -15,23 +15,22 @@ help: ## List the commands
 	@awk -F ":.*## " "/^[a-z-]+:.*## / {printf \"  make %-11s %s\\n\", \$$1, \$$2}" $(MAKEFILE_LIST)
 	@echo '  STACK=dev|staging|prod chooses the stack (now: $(STACK))'
 
-setup: .tools/packages.stamp .tools/engine.stamp ## Packages and engine; the other commands do it when needed
+setup: .venv/packages.stamp .tools/engine.stamp ## Packages and engine; the other commands do it when needed
 
 .tools/uv/bin/uv:
 	@echo 'setup: no uv on PATH, installing uv $(UV_VERSION) into .tools/uv'
 	@python3 -m venv .tools/uv
 	@.tools/uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=$(UV_VERSION)'
 
-.tools/packages.stamp: pyproject.toml uv.lock $(if $(filter .tools/%,$(UV)),$(UV))
+.venv/packages.stamp: pyproject.toml uv.lock $(if $(filter .tools/%,$(UV)),$(UV))
 	@echo 'setup: installing the locked packages into .venv'
-	@mkdir -p .tools
 	@$(UV) sync --frozen
 	@touch $@
 
-.tools/engine.stamp: .tools/packages.stamp sandbox/engine_build/go.mod
+.tools/engine.stamp: .venv/packages.stamp sandbox/engine_build/go.mod
 	@echo 'setup: looking for the Pulumi engine'
 	@$(SANDBOX) engine
-	@touch $@
+	@mkdir -p .tools && touch $@
 
 preview: setup ## The stack's plan, judged by the policies; offline, creates nothing
 	@$(SANDBOX) preview --stack $(STACK)
@@ -54,7 +53,7 @@ setup-test: setup ## What only the tests need: a PostgreSQL server
 test: setup-test ## All tests: unit, components, policies, contract, jobs, engine
 	@$(RUN) -m pytest
 
-lint: .tools/packages.stamp ## Ruff and mypy
+lint: .venv/packages.stamp ## Ruff and mypy
 	@$(RUN) -m ruff check
 	@$(RUN) -m ruff format --check
 	@$(RUN) -m mypy
