@@ -12,7 +12,8 @@ import functools
 import json
 import runpy
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -86,9 +87,7 @@ def external_value(name: str) -> str:
 def document_of(stack: StackName) -> Document:
     """The `tenantry:` sections of a stack file, with a made-up value for each encrypted one."""
     config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
-    document = {
-        key.removeprefix(_NAMESPACE): value for key, value in config.items() if key.startswith(_NAMESPACE)
-    }
+    document = {key.removeprefix(_NAMESPACE): value for key, value in config.items() if key.startswith(_NAMESPACE)}
     if _EXTERNAL in document:
         document[_EXTERNAL] = {name: external_value(name) for name in document[_EXTERNAL]}
     return document
@@ -119,15 +118,33 @@ def build(stack: StackName, edit: Edit | None = None, *, previous: Mapping[str, 
     with warnings.catch_warnings():
         # the provider's SDK warns of classes of its own when their modules are imported
         warnings.filterwarnings("ignore", r"gcp\.\w+\.\w+ has been deprecated", DeprecationWarning)
-        asyncio.run(_run(stack, answers, config))
+        _await(lambda threads: _run(stack, answers, config, threads))
     return Built(stack, answers)
 
 
-async def _run(stack: StackName, answers: SandboxMocks, config: dict[str, str]) -> None:
+def _await(program: Callable[[ThreadPoolExecutor], Coroutine[None, None, None]]) -> None:
+    """Run to the end with threads whose event loops are closed after them: the SDK leaves one open in each."""
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def begin() -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        loops.append(loop)
+
+    try:
+        with ThreadPoolExecutor(initializer=begin) as threads:
+            asyncio.run(program(threads))
+    finally:
+        for loop in loops:
+            loop.close()
+
+
+async def _run(stack: StackName, answers: SandboxMocks, config: dict[str, str], threads: ThreadPoolExecutor) -> None:
     """As the language host does: awaits every registration, and raises what went wrong in any of them.
 
     All of Pulumi's settings are variables of the context, and a task has a context of its own: nothing is left behind.
     """
+    asyncio.get_running_loop().set_default_executor(threads)
     boot(stack=stack, answers=answers)
     await wait_for_rpcs()
     # booting makes a stack resource, for tests of single components; a program is run in one of its own
