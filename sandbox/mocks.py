@@ -180,7 +180,9 @@ class _Monitor(mocks.MockMonitor):
 def boot(project: str = "tenantry", stack: str = "dev", *, answers: SandboxMocks | None = None) -> SandboxMocks:
     """Set the mocks for the next program or test and return them."""
     made = answers or SandboxMocks()
-    pulumi.runtime.set_mocks(made, project=project, stack=stack, preview=False, monitor=_Monitor(made))
+    pulumi.runtime.set_mocks(
+        made, project=project, stack=stack, organization="organization", preview=False, monitor=_Monitor(made)
+    )
     return made
 
 
