@@ -45,6 +45,7 @@ Monitoring(
         instances=plan.instances,
         tenants=plan.tenants,
         platform=platform,
+        audit_logs=environment.audit_logs,
         external_secrets=external,
         guard=guard,
     ),

@@ -42,6 +42,7 @@ class Environment(pulumi.ComponentResource):
     pools: Mapping[str, SqlInstance]
     """Shared instances by key."""
     sql_job: gcp.cloudrunv2.Job
+    audit_logs: gcp.logging.ProjectBucketConfig
 
     def __init__(self, name: str, args: EnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         plan = args.environment
@@ -83,7 +84,7 @@ class Environment(pulumi.ComponentResource):
             services_connection=network.services_connection,
             buckets=buckets,
         )
-        create_audit_logs(plan, self.platform, guard=args.guard, parent=self)
+        self.audit_logs = create_audit_logs(plan, self.platform, guard=args.guard, parent=self)
         self.pools = {
             pool.key: create_instance(pool, plan, self.platform, guard=args.guard, parent=self) for pool in args.pools
         }

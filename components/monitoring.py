@@ -23,12 +23,18 @@ from settings.plan import EnvironmentPlan, InstancePlan, TenantPlan
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringArgs:
-    """What there is to watch. `external_secrets` holds the channels' tokens by name, as secret outputs."""
+    """What there is to watch.
+
+    Attributes:
+        audit_logs: the log bucket in which changes are counted.
+        external_secrets: the channels' tokens by name, as secret outputs.
+    """
 
     environment: EnvironmentPlan
     instances: tuple[InstancePlan, ...]
     tenants: tuple[TenantPlan, ...]
     platform: Platform
+    audit_logs: gcp.logging.ProjectBucketConfig
     external_secrets: Mapping[str, pulumi.Output[str]]
     guard: Guard
 
@@ -57,11 +63,20 @@ class Monitoring(pulumi.ComponentResource):
         ready = platform.ready("monitoring.googleapis.com")
         self.channels = create_channels(name, environment, args.external_secrets, depends_on=ready, parent=self)
         check = create_uptime_check(name, environment, depends_on=ready, parent=self)
-        objectives = create_objectives(name, environment, check, depends_on=ready, parent=self)
+        # the services whose metrics are read: their descriptors come with the API
+        sources = platform.ready(
+            "monitoring.googleapis.com", "run.googleapis.com", "sqladmin.googleapis.com", "workflows.googleapis.com"
+        )
+        objectives = create_objectives(name, environment, check, guard=args.guard, depends_on=sources, parent=self)
         ages = log_metrics.age_metrics(environment)
         definitions = [*log_metrics.EVENTS, *ages.all, *log_metrics.AUDIT]
         metrics = create_log_metrics(
-            name, environment, definitions, depends_on=platform.ready("logging.googleapis.com"), parent=self
+            name,
+            environment,
+            definitions,
+            audit_logs=args.audit_logs,
+            depends_on=platform.ready("logging.googleapis.com"),
+            parent=self,
         )
         silent = {
             tenant.instance_key
@@ -80,10 +95,6 @@ class Monitoring(pulumi.ComponentResource):
                 for instance in args.instances
             ),
         ]
-        # the services whose metrics are read: their descriptors come with the API
-        sources = platform.ready(
-            "monitoring.googleapis.com", "run.googleapis.com", "sqladmin.googleapis.com", "workflows.googleapis.com"
-        )
         self.alerts, on_own_metrics = {}, []
         for rule in rules:
             own = [metrics[key] for key in alert_rules.log_metrics_of(rule, definitions)]

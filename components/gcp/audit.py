@@ -17,8 +17,10 @@ ERROR_RETENTION_DAYS: Final = 90
 """R6.6: application logs stay 30 days in `_Default`, errors 90."""
 
 
-def create_audit_logs(plan: EnvironmentPlan, platform: Platform, *, guard: Guard, parent: pulumi.Resource) -> None:
-    """Turn on data-access logs, keep audit logs for the required time, and archive them."""
+def create_audit_logs(
+    plan: EnvironmentPlan, platform: Platform, *, guard: Guard, parent: pulumi.Resource
+) -> gcp.logging.ProjectBucketConfig:
+    """Turn on data-access logs, keep audit logs for the required time, and archive them; returns the log bucket."""
     project, region = plan.gcp.project, plan.gcp.region
     opts = pulumi.ResourceOptions(parent=parent, depends_on=platform.ready("logging.googleapis.com"))
     gcp.projects.IAMAuditConfig(
@@ -51,7 +53,9 @@ def create_audit_logs(plan: EnvironmentPlan, platform: Platform, *, guard: Guard
         retention_days=ERROR_RETENTION_DAYS,
         locked=False,
         cmek_settings={"kms_key_name": key.id},
-        opts=guard.retrying(parent, depends_on=ready),
+        deletion_policy=deletion_policy(guarded=True),
+        # a deleted log bucket's id stays taken for a week
+        opts=guard.options(parent, guarded=True, depends_on=ready),
     )
     for name, bucket, log_filter in (
         ("audit", audit, AUDIT_FILTER),
@@ -84,3 +88,4 @@ def create_audit_logs(plan: EnvironmentPlan, platform: Platform, *, guard: Guard
         member=sink.writer_identity,
         opts=guard.retrying(parent),
     )
+    return audit

@@ -16,6 +16,8 @@ from settings.plan import EnvironmentPlan
 
 WORKFLOW: Final = "workflows.googleapis.com/Workflow"
 RUN_JOB: Final = "cloud_run_job"
+LOG_BUCKET: Final = "logging_bucket"
+"""What the points of a log bucket's own metric are written against, whatever the entries are about."""
 
 # Suspended tenants are silent (R2.6). `NOT x=true` also keeps events that carry no such field; `x!=true` would not.
 UNMUTED: Final = "NOT jsonPayload.muted=true"
@@ -27,6 +29,9 @@ class LogMetric:
 
     `value` makes it a distribution of that field; without it, it counts entries. `bounds` are the distribution's
     buckets: a threshold must be one of them, so that a percentile falls on the right side of it.
+
+    `audit` counts in the audit log bucket: audit entries are about types that only Logging knows (`iam_role`,
+    `gce_route`), and the API refuses an alert on those ("unknown resource type").
     """
 
     key: str
@@ -37,6 +42,7 @@ class LogMetric:
     value: str | None = None
     unit: str = "1"
     bounds: tuple[float, ...] = ()
+    audit: bool = False
 
     @property
     def name(self) -> str:
@@ -54,7 +60,8 @@ class LogMetric:
     @property
     def where(self) -> str:
         """Start of a monitoring filter; both types are required in an alert's filter."""
-        return f'resource.type="{self.resource}" AND metric.type="{self.type}"'
+        monitored = LOG_BUCKET if self.audit else self.resource
+        return f'resource.type="{monitored}" AND metric.type="{self.type}"'
 
     @property
     def log_filter(self) -> str:
@@ -158,7 +165,7 @@ def _bounds(usual: Sequence[int], limit: int) -> tuple[float, ...]:
 
 
 def _audit(key: str, description: str, resource: str, query: str) -> LogMetric:
-    return LogMetric(key=f"audit_{key}", description=description, resource=resource, query=query)
+    return LogMetric(key=f"audit_{key}", description=description, resource=resource, query=query, audit=True)
 
 
 # The changes of CIS Google Cloud 2.4 to 2.11; an update of the platform itself shows here as well, and should.
@@ -228,6 +235,7 @@ def create_log_metrics(
     environment: EnvironmentPlan,
     metrics: Sequence[LogMetric],
     *,
+    audit_logs: gcp.logging.ProjectBucketConfig,
     depends_on: Sequence[pulumi.Resource],
     parent: pulumi.Resource,
 ) -> Mapping[str, gcp.logging.Metric]:
@@ -243,6 +251,7 @@ def create_log_metrics(
             project=environment.gcp.project,
             name=metric.name,
             description=metric.description,
+            bucket_name=audit_logs.id if metric.audit else None,
             filter=metric.log_filter,
             label_extractors={label: f"EXTRACT(jsonPayload.{label})" for label in metric.labels} or None,
             metric_descriptor={

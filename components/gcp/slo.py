@@ -14,6 +14,7 @@ import pulumi_gcp as gcp
 
 from components.gcp.alerts import Alert, Condition, Threshold
 from components.gcp.uptime import check_passed
+from components.guard import Guard
 from settings.plan import EnvironmentPlan
 
 REQUESTS: Final = 'resource.type="cloud_run_revision" AND metric.type="run.googleapis.com/request_count"'
@@ -29,6 +30,7 @@ def create_objectives(
     environment: EnvironmentPlan,
     check: gcp.monitoring.UptimeCheckConfig,
     *,
+    guard: Guard,
     depends_on: Sequence[pulumi.Resource],
     parent: pulumi.Resource,
 ) -> dict[str, gcp.monitoring.Slo]:
@@ -43,7 +45,8 @@ def create_objectives(
         user_labels=labels,
         opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on)),
     )
-    opts = pulumi.ResourceOptions(parent=parent)
+    # a metric descriptor that has never been used takes minutes to be known
+    opts = guard.retrying(parent, depends_on=depends_on)
     return {
         "availability": gcp.monitoring.Slo(
             f"{name}-slo-availability",

@@ -73,6 +73,12 @@ def built(plan: Plan) -> SandboxMocks:
                 instances=plan.instances,
                 tenants=plan.tenants,
                 platform=_platform(),
+                audit_logs=gcp.logging.ProjectBucketConfig(
+                    "audit-logs",
+                    project=plan.environment.gcp.project,
+                    location=plan.environment.gcp.region,
+                    bucket_id="audit",
+                ),
                 external_secrets={
                     name: pulumi.Output.secret(f"value of {name}") for name in ("SLACK_TOKEN", "PAGERDUTY_KEY")
                 },
@@ -401,6 +407,13 @@ class TestLogMetrics:
 
     def test_the_changes_of_the_benchmark_are_counted_and_alerted_on(self, stack: SandboxMocks) -> None:
         audited = {f"logging.googleapis.com/user/{found.name}" for found in log_metrics.AUDIT}
+        for key in ("audit-identity", "audit-network", "audit-data"):
+            # iam_role, gce_route and others are types of Logging alone: an alert on them is refused
+            assert all(
+                found["filter"].startswith('resource.type="logging_bucket" AND ') for found in conditions(stack, key)
+            )
+        counted = {item.inputs["name"] for item in stack.of(METRIC) if item.inputs.get("bucketName")}
+        assert counted == {found.name for found in log_metrics.AUDIT}
         read = {
             found
             for key in ("audit-identity", "audit-network", "audit-data")
