@@ -61,9 +61,10 @@ class BackupSchedule(pulumi.ComponentResource):
         self.environment_grants = backup_access.grant_workloads(
             environment, platform, args.sql_job, guard=guard, parent=self
         )
+        export_role = backup_access.create_export_role(environment, platform, guard=guard, parent=self)
         self.instance_grants = {
             plan.key: backup_access.grant_instance(
-                plan, args.sql_instances[plan.key], environment, platform, guard=guard, parent=self
+                plan, args.sql_instances[plan.key], environment, platform, export_role, guard=guard, parent=self
             )
             for plan in args.instances
         }

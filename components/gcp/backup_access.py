@@ -14,6 +14,8 @@ from settings.plan import EnvironmentPlan, InstancePlan
 SCRATCH_PREFIX: Final = "drill-"
 """Every scratch instance's name starts so, and no other's: those start with the organization's name and `-`."""
 
+_EXPORT_ROLE: Final = "tenantryExport"
+
 # Clones are read from any instance, but made, changed and deleted only below the scratch prefix (_SCRATCH_PERMISSIONS).
 _BACKUP_PERMISSIONS: Final = (
     "cloudsql.databases.list",
@@ -28,6 +30,15 @@ _SCRATCH_PERMISSIONS: Final = (
     "cloudsql.instances.create",
     "cloudsql.instances.delete",
     "cloudsql.instances.update",
+)
+# Cloud SQL refuses an export unless its account may delete as well ("permissions missing are: storage.objects.delete");
+# the bucket's retention refuses every deletion nevertheless. The rest is what roles/storage.objectCreator writes with.
+_EXPORT_PERMISSIONS: Final = (
+    "storage.multipartUploads.abort",
+    "storage.multipartUploads.create",
+    "storage.multipartUploads.listParts",
+    "storage.objects.create",
+    "storage.objects.delete",
 )
 
 
@@ -137,27 +148,48 @@ def grant_workloads(
     }
 
 
+def create_export_role(
+    environment: EnvironmentPlan, platform: Platform, *, guard: Guard, parent: pulumi.Resource
+) -> gcp.projects.IAMCustomRole:
+    """Create the role that instances' own accounts have on the exports bucket."""
+    return gcp.projects.IAMCustomRole(
+        "role-export",
+        project=environment.gcp.project,
+        role_id=_EXPORT_ROLE,
+        title="Tenantry export",
+        permissions=list(_EXPORT_PERMISSIONS),
+        opts=guard.retrying(parent, depends_on=platform.ready("iam.googleapis.com")),
+    )
+
+
 def grant_instance(
     plan: InstancePlan,
     instance: gcp.sql.DatabaseInstance,
     environment: EnvironmentPlan,
     platform: Platform,
+    role: gcp.projects.IAMCustomRole,
     *,
     guard: Guard,
     parent: pulumi.Resource,
 ) -> gcp.storage.BucketIAMMember:
-    """Let an instance's own service account add exports to the bucket, and neither read nor replace any."""
+    """Let an instance's own service account add exports to the bucket, below its own folder, and read none.
+
+    The condition also holds for the bucket itself: Cloud SQL asks there whether its account has the permissions, before
+    it exports. They are all about objects, so they give nothing on a bucket.
+    """
+    bucket = f"projects/_/buckets/{environment.buckets.exports}"
     return gcp.storage.BucketIAMMember(
         f"{plan.key}-exports",
         bucket=platform.buckets["exports"].name,
-        role="roles/storage.objectCreator",
+        # a literal, so that the grant can be judged in a preview
+        role=f"projects/{environment.gcp.project}/roles/{_EXPORT_ROLE}",
         member=instance.service_account_email_address.apply(lambda email: f"serviceAccount:{email}"),
         condition={
             "title": f"exports-{plan.key}",
             "description": f"Only objects below sql/{plan.key}/",
             "expression": (
-                f'resource.name.startsWith("projects/_/buckets/{environment.buckets.exports}/objects/sql/{plan.key}/")'
+                f'resource.name == "{bucket}" || resource.name.startsWith("{bucket}/objects/sql/{plan.key}/")'
             ),
         },
-        opts=guard.retrying(parent),
+        opts=guard.retrying(parent, depends_on=[role]),
     )

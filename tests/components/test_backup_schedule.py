@@ -199,9 +199,10 @@ def test_each_instance_may_only_add_its_own_exports(made: Recorder) -> None:
     for key in KEYS:
         grant = grants[f"{key}-exports"]
         assert grant["member"] == f"serviceAccount:{key}@gcp-sa-cloud-sql.iam.gserviceaccount.com"
-        assert grant["role"] == "roles/storage.objectCreator"
+        assert grant["role"] == f"projects/{PROJECT}/roles/tenantryExport"
         assert grant["bucket"] == "ledgerly-prod-exports"
         assert grant["condition"]["expression"] == (
+            'resource.name == "projects/_/buckets/ledgerly-prod-exports" || '
             f'resource.name.startsWith("projects/_/buckets/ledgerly-prod-exports/objects/sql/{key}/")'
         )
 
@@ -259,6 +260,13 @@ def test_rights_to_change_instances_are_only_in_the_conditional_role(made: Recor
     roles = {
         role["roleId"]: role["permissions"] for role in made.of("gcp:projects/iAMCustomRole:IAMCustomRole").values()
     }
+    assert roles["tenantryExport"] == [
+        "storage.multipartUploads.abort",
+        "storage.multipartUploads.create",
+        "storage.multipartUploads.listParts",
+        "storage.objects.create",
+        "storage.objects.delete",
+    ]
     assert roles["tenantryDrill"] == [
         "cloudsql.instances.create",
         "cloudsql.instances.delete",
