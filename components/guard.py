@@ -27,17 +27,22 @@ _FIRST_WAIT_SECONDS: Final = 10.0
 WAIT_VARIABLE: Final = "TENANTRY_RETRY_SECONDS"
 """Environment variable that shortens the first wait, for clouds that are consistent at once."""
 
-# What passes by itself on a first `up`, and how often to try again: grants and newly enabled APIs are seen everywhere
-# after a minute or two (4 retries: 150 s), a new metric descriptor after up to ten minutes (6 retries: 630 s).
+# What passes by itself on a first `up`, and how often to try again: grants, new accounts and newly enabled APIs are
+# seen everywhere after a minute or two (4 retries: 150 s), a new metric after up to ten minutes (6 retries: 630 s).
 _RETRIES: Final[Mapping[str, int]] = {
     "does not have permission": 4,
     "permission denied": 4,
+    # what IAM and KMS say: "Permission '…' denied on resource '…' (or it may not exist)"
+    "denied on resource": 4,
     "does not exist (or it may have been deleted)": 4,
+    # a policy that names an account made a moment ago: "Service account … does not exist."
+    ".gserviceaccount.com does not exist": 4,
     "has not been used in project": 4,
     "ratelimitexceeded": 4,
     "resource_exhausted": 4,
     "error 503": 4,
     "cannot find metric": 6,
+    "metric referenced by the provided filter is unknown": 6,
 }
 
 
