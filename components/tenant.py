@@ -123,6 +123,8 @@ def _create_files(args: TenantArgs, parent: pulumi.Resource) -> dict[str, pulumi
             f"{tenant.id}-files",
             bucket=platform.buckets["uploads"].name,
             name=str(tenant.files.folder),
+            # takes away the folder's own grants and leaves its objects; without it a folder in use could never go
+            force_destroy=True,
             opts=pulumi.ResourceOptions(parent=parent),
         )
         gcp.storage.ManagedFolderIamBinding(
