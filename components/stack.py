@@ -72,7 +72,12 @@ def read_previous() -> Previous:
     A synchronous look-up through the engine's own provider, so that a refusal comes before any resource is registered.
     """
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    return Previous.from_outputs(_read_outputs(name))
+    outputs = _read_outputs(name)
+    for key in ("registry", "guarded"):
+        if key in outputs:
+            # a program that stops early still publishes its outputs: without these a refusal would erase the registry
+            pulumi.export(key, outputs[key])
+    return Previous.from_outputs(outputs)
 
 
 def _read_outputs(stack: str, attempts: int = _READ_ATTEMPTS) -> Mapping[str, Any]:

@@ -53,7 +53,7 @@ class Previous:
 
 def describe(tenant: TenantPlan) -> dict[str, Any]:
     """What the stack's registry output says of a tenant; never a secret, only the names of secrets (R2.4)."""
-    return {
+    facts = {
         "kind": tenant.kind,
         "placement": tenant.placement,
         "pool": tenant.pool,
@@ -67,6 +67,8 @@ def describe(tenant: TenantPlan) -> dict[str, Any]:
         "url_secret": tenant.url_secret,
         "guarded": tenant.guarded,
     }
+    # the engine drops nulls when it reads outputs back
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def describe_instances(plan: Plan) -> dict[str, Any]:
@@ -125,10 +127,10 @@ def _changed(tenant: TenantPlan, before: Mapping[str, Any]) -> list[Problem]:
             message=f"tenant {tenant.id!r}: {key} cannot change from {before[key]!r} by an edit; "
             "a new, empty database would replace the one with the data",
             fix=f"set it back to {before[key]!r}; to move the tenant follow {MOVING_GUIDE}",
-            value=str(now[key]),
+            value=str(now.get(key)),
         )
         for key in _IMMUTABLE
-        if key in before and before[key] != now[key]
+        if key in before and before[key] != now.get(key)
     ]
     if before.get("rotation", 1) > tenant.rotation:
         problems.append(

@@ -112,9 +112,9 @@ def create_instance(
             name=platform.accounts[workload].database_user,
             type="CLOUD_IAM_SERVICE_ACCOUNT",
             database_roles=None if roles is None else list(roles),
-            # a role that owns objects cannot be dropped; it goes with the instance
+            # a role that owns objects cannot be dropped: it stays or goes with its instance
             deletion_policy="ABANDON",
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=[platform.accounts[workload].resource]),
+            opts=guard.options(parent, guarded=plan.guarded, depends_on=[platform.accounts[workload].resource]),
         )
         for workload, roles in _DATABASE_USERS.items()
     }
