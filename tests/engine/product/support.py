@@ -38,9 +38,9 @@ class Boot:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """Everything there is: the state's resources, the cloud's objects, and how many calls the cloud has had."""
+    """Everything there is: the state's resources by URN, the cloud's objects, and how many calls the cloud has had."""
 
-    resources: list[dict[str, Any]]
+    resources: dict[str, dict[str, Any]]
     objects: dict[tuple[str, str], dict[str, Any]]
     calls: int
 
@@ -70,7 +70,13 @@ def picture(sandbox: Sandbox) -> Picture:
         objects = {(item.type, item.id): item.outputs for item in cloud.objects()}
         calls = len(cloud.operations())
     # An encrypted value is encrypted anew each time the state is written, so it is compared in the clear.
-    return Picture(resources=resources(sandbox, show_secrets=True), objects=objects, calls=calls)
+    found = {item["urn"]: item for item in resources(sandbox, show_secrets=True)}
+    for item in found.values():  # in the order of registration, which means nothing
+        item["dependencies"] = sorted(item.get("dependencies") or ())
+        item["propertyDependencies"] = {
+            name: sorted(urns or ()) for name, urns in (item.get("propertyDependencies") or {}).items()
+        }
+    return Picture(resources=found, objects=objects, calls=calls)
 
 
 def resources(sandbox: Sandbox, *, show_secrets: bool = False) -> list[dict[str, Any]]:
