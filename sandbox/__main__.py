@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import functools
 import json
 import sys
 from pathlib import Path
@@ -147,7 +148,8 @@ def _export(options: argparse.Namespace) -> int:
 
 def _engine(options: argparse.Namespace) -> int:
     del options
-    print(engine.ensure())
+    # progress is worth something while it happens, also through a pipe
+    print(engine.ensure(say=functools.partial(print, flush=True)))
     return 0
 
 
