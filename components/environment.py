@@ -58,7 +58,7 @@ class Environment(pulumi.ComponentResource):
             guard=args.guard,
             parent=self,
         )
-        network = create_network(plan.gcp, apis, self)
+        network = create_network(plan.gcp, apis, guard=args.guard, parent=self)
         buckets = {
             spec.role: StorageBucket(
                 spec.role,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+from components.guard import Guard
 from settings.plan import GcpPlan
 
 
@@ -25,16 +26,21 @@ class Network:
     services_connection: gcp.servicenetworking.Connection
 
 
-def create_network(plan: GcpPlan, apis: Mapping[str, gcp.projects.Service], parent: pulumi.Resource) -> Network:
-    """Create the environment's network; nothing in it accepts a connection from outside."""
-    opts = pulumi.ResourceOptions(parent=parent)
+def create_network(
+    plan: GcpPlan, apis: Mapping[str, gcp.projects.Service], *, guard: Guard, parent: pulumi.Resource
+) -> Network:
+    """Create the environment's network; nothing in it accepts a connection from outside.
+
+    Compute is known to say "has not been used in project" for a while after it was enabled, hence the retries.
+    """
+    opts = guard.retrying(parent)
     network = gcp.compute.Network(
         "network",
         name="tenantry",
         project=plan.project,
         auto_create_subnetworks=False,
         routing_mode="REGIONAL",
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[apis["compute.googleapis.com"]]),
+        opts=guard.retrying(parent, depends_on=[apis["compute.googleapis.com"]]),
     )
     subnetwork = gcp.compute.Subnetwork(
         "subnetwork",
@@ -69,7 +75,7 @@ def create_network(plan: GcpPlan, apis: Mapping[str, gcp.projects.Service], pare
         reserved_peering_ranges=[services_range.name],
         # ABANDON would leave a peering that blocks the deletion of the network later
         deletion_policy="REMOVE_PEERING",
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[apis["servicenetworking.googleapis.com"]]),
+        opts=guard.retrying(parent, depends_on=[apis["servicenetworking.googleapis.com"]]),
     )
     router = gcp.compute.Router(
         "router", name="nat", project=plan.project, region=plan.region, network=network.id, opts=opts
