@@ -19,6 +19,7 @@ from settings.types import Placement
 # Cloud SQL: transaction logs per edition, in days (backupConfiguration.transactionLogRetentionDays).
 PITR_LIMIT: Final = {"ENTERPRISE": 7, "ENTERPRISE_PLUS": 35}
 _PLUS_TIERS: Final = ("db-perf-optimized", "db-c4a")
+_LEAST_HYPERDISK_GB: Final = 20  # settings.diskSize
 _CUSTOM_TIER: Final = re.compile(r"db-custom-([0-9]+)-([0-9]+)")
 # Cloud SQL for PostgreSQL, custom machine types: processors, then memory in MB as a whole and for each processor.
 _MOST_CPUS: Final = 96
@@ -153,6 +154,15 @@ def _check_options(declared: Declared, options: Mapping[str, Any], findings: Fin
     if wrong is not None:
         message, fix = wrong
         _add(declared, options, "tier", message, fix=fix, findings=findings)
+    if options["tier"].startswith("db-c4a-") and options["disk_gb"] < _LEAST_HYPERDISK_GB:
+        _add(
+            declared,
+            options,
+            "disk_gb",
+            f"machine type {options['tier']} has a Hyperdisk, of at least {_LEAST_HYPERDISK_GB} GB",
+            fix=f"set disk_gb to at least {_LEAST_HYPERDISK_GB}",
+            findings=findings,
+        )
     if 0 < options["disk_limit_gb"] < options["disk_gb"]:
         _add(
             declared,

@@ -176,7 +176,8 @@ def _settings(
     return {
         "tier": plan.tier,
         "edition": plan.edition,
-        "disk_type": "PD_SSD",
+        # C4A machines take no other kind of disk, the others no such
+        "disk_type": "HYPERDISK_BALANCED" if plan.tier.startswith("db-c4a-") else "PD_SSD",
         "disk_size": plan.disk_gb,
         "disk_autoresize": True,
         "disk_autoresize_limit": plan.disk_limit_gb,
