@@ -31,7 +31,7 @@ _SCRATCH_PERMISSIONS: Final = (
     "cloudsql.instances.delete",
     "cloudsql.instances.update",
 )
-# Cloud SQL refuses an export unless its account may delete as well ("permissions missing are: storage.objects.delete");
+# Cloud SQL has refused exports of accounts that may not delete ("permissions missing are: [storage.objects.delete]");
 # the bucket's retention refuses every deletion nevertheless. The rest is what roles/storage.objectCreator writes with.
 _EXPORT_PERMISSIONS: Final = (
     "storage.multipartUploads.abort",
