@@ -21,8 +21,8 @@ SHARED_PLAN: Final = "standard"
 def stack_config(tenants: list[dict[str, Any]], *, per_pool: int = TENANTS_PER_POOL) -> dict[str, Any]:
     """The production stack file with these tenants; those of the standard plan fill pools of `per_pool`.
 
-    Pools are sized so that the capacity and the connections promised to their tenants fit exactly. A pool that no tenant
-    uses is left out: its deletion guard would be lifted, which the policy pack refuses in production.
+    Pools are sized so that the capacity and the connections promised to their tenants fit exactly. A pool that no
+    tenant uses is left out: its deletion guard would be lifted, which the policy pack refuses in production.
     """
     document: dict[str, Any] = yaml.safe_load(_SOURCE.read_text(encoding="utf-8"))
     config = document["config"]
@@ -52,8 +52,8 @@ def shared_tenants(count: int) -> list[dict[str, Any]]:
     return [{"id": f"tenant-{number:05d}"} for number in range(1, count + 1)]
 
 
-def write_config(path: Path, tenants: list[dict[str, Any]]) -> Path:
-    path.write_text(yaml.safe_dump(stack_config(tenants), sort_keys=False), encoding="utf-8")
+def write_config(path: Path, tenants: list[dict[str, Any]], *, per_pool: int = TENANTS_PER_POOL) -> Path:
+    path.write_text(yaml.safe_dump(stack_config(tenants, per_pool=per_pool), sort_keys=False), encoding="utf-8")
     return path
 
 

@@ -56,7 +56,7 @@ def program(path: Path, *, components: bool = False, hooks: bool = False) -> Cal
 def _create(
     registration: Registration, made: Mapping[str, _Made], hooks: Mapping[str, Hook], *, parents: bool
 ) -> _Made:
-    resource_class, names = _sdk_class(registration.type)
+    resource_class, names = sdk_class(registration.type)
     arguments: dict[str, object] = {}
     for key, value in registration.inputs.items():
         if registration.type.startswith(_PROVIDER):
@@ -88,7 +88,7 @@ def _component(registration: Registration, made: Mapping[str, _Made]) -> _Made:
 
 
 @functools.cache
-def _sdk_class(token: str) -> tuple[Callable[..., pulumi.Resource], Mapping[str, str]]:
+def sdk_class(token: str) -> tuple[Callable[..., pulumi.Resource], Mapping[str, str]]:
     """The SDK's class of a type, and its arguments by their names on the wire."""
     if token.startswith(_PROVIDER):
         module, name = importlib.import_module(SDKS[token.removeprefix(_PROVIDER)]), "Provider"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -16,10 +17,12 @@ from bench.config import STACK
 from bench.memory import watched
 from bench.recording import flat_recording
 from policies.catalogue import config_file
+from policies.pack import STACK_RULES
 from sandbox import engine, workspace
 from sandbox.operations import Sandbox
 
 EMPTY_PACK: Final = Path(__file__).parent / "empty_pack"
+RESOURCE_PACK: Final = Path(__file__).parent / "resource_pack"
 PACK: Final = engine.ROOT / "policies"
 
 _PROVIDERS: Final = "PULUMI_DEBUG_PROVIDERS"
@@ -36,7 +39,8 @@ class Sample:
 
     Attributes:
         seconds: wall time of the engine, from its start to its end.
-        program_cpu: processor time of the process that runs the program, its start included.
+        program_cpu: processor seconds of the process that runs the program, its start included.
+        engine_cpu: the same of the engine and the policy pack.
         program_mib: largest resident size of the process that runs the program.
         engine_mib: the same of the engine's process; None where the platform does not tell.
         pack_mib: the same of the process that runs the policy pack.
@@ -44,6 +48,7 @@ class Sample:
 
     seconds: float
     program_cpu: float
+    engine_cpu: float
     program_mib: float
     engine_mib: float | None
     pack_mib: float | None
@@ -53,6 +58,7 @@ class Bench:
     """One stack configuration in a scratch folder, previewed as often as wanted; nothing is ever created."""
 
     def __init__(self, home: Path, config: Path) -> None:
+        home.mkdir(parents=True, exist_ok=True)
         self._executable = engine.ensure()
         sandbox = Sandbox(stack=STACK, home=home, config=config)
         self._layout = sandbox.layout
@@ -90,8 +96,9 @@ class Bench:
                     stderr=subprocess.STDOUT,
                 ) as process:
                     with watched(process.pid) as peaks:
-                        code = process.wait()
+                        _, status, usage = os.wait4(process.pid, 0)
                     seconds = time.monotonic() - started
+                    code = process.returncode = os.waitstatus_to_exitcode(status)
             said, _ = host.communicate()
         if code != 0:
             tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:])
@@ -100,6 +107,7 @@ class Bench:
         return Sample(
             seconds=seconds,
             program_cpu=told["cpu_seconds"],
+            engine_cpu=usage.ru_utime + usage.ru_stime,
             program_mib=told["peak_mib"],
             engine_mib=peaks.own,
             pack_mib=peaks.children if pack else None,
@@ -109,12 +117,21 @@ class Bench:
         command = [str(self._executable), "preview", "--stack", STACK, "--non-interactive", "--color", "never"]
         command += ["--suppress-progress", "--exec-kind", "auto.inline", f"--client=127.0.0.1:{port}"]
         if pack is not None:
-            config = config_file(STACK)
-            if pack == EMPTY_PACK:
-                config = self._layout.home / "empty.json"
-                config.write_text("{}", encoding="utf-8")
-            command += ["--policy-pack", str(pack), "--policy-pack-config", str(config)]
+            command += ["--policy-pack", str(pack), "--policy-pack-config", str(self._pack_config(pack))]
         return command
+
+    def _pack_config(self, pack: Path) -> Path:
+        """The pack's settings for the stack, as far as the pack has the rules that they are for."""
+        if pack == PACK:
+            return config_file(STACK)
+        settings: dict[str, object] = {}
+        if pack == RESOURCE_PACK:
+            of_stack = {rule.name for rule in STACK_RULES}
+            stored = json.loads(config_file(STACK).read_text(encoding="utf-8"))
+            settings = {name: value for name, value in stored.items() if name not in of_stack}
+        path = self._layout.home / f"{pack.name}.json"
+        path.write_text(json.dumps(settings), encoding="utf-8")
+        return path
 
     @contextlib.contextmanager
     def _clouds(self) -> Iterator[str]:
@@ -135,6 +152,15 @@ class Bench:
             stdout=subprocess.PIPE,
             text=True,
         )
+
+
+def phase(name: str, file: Path) -> float:
+    """Seconds of one of `bench.phases`, in a fresh process."""
+    command = [sys.executable, "-m", "bench.phases", name, str(file)]
+    done = subprocess.run(command, cwd=engine.ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BenchError(f"{name} failed:\n{done.stderr}")
+    return float(json.loads(done.stdout))
 
 
 def _line(process: subprocess.Popen[str]) -> str:

@@ -1,0 +1,1 @@
+"""The pack without its stack rules."""
