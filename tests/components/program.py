@@ -12,7 +12,7 @@ import functools
 import json
 import runpy
 import warnings
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
@@ -21,6 +21,7 @@ import pulumi
 import yaml
 from pulumi.runtime.stack import run_in_stack, wait_for_rpcs
 
+from sandbox.cloud.store import CloudObject
 from sandbox.mocks import Registration, SandboxMocks, boot
 from tests import ROOT
 
@@ -33,6 +34,7 @@ Edit = Callable[[Document], object]
 
 _NAMESPACE: Final = "tenantry:"
 _EXTERNAL: Final = "external_secrets"
+_BEFORE: Final = "2026-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -99,13 +101,20 @@ def built(stack: StackName) -> Built:
     return build(stack)
 
 
-def build(stack: StackName, edit: Edit | None = None, *, previous: Mapping[str, Any] | None = None) -> Built:
+def build(
+    stack: StackName,
+    edit: Edit | None = None,
+    *,
+    previous: Mapping[str, Any] | None = None,
+    final_exports: Iterable[str] = (),
+) -> Built:
     """Run the program for a stack file.
 
     Args:
         stack: whose file.
         edit: changes the file's sections in place.
         previous: the outputs of the stack's last deployment; None before the first.
+        final_exports: ids of the tenants whose final export is proved by its marker.
 
     Raises:
         pulumi.RunError: the program refuses.
@@ -114,12 +123,23 @@ def build(stack: StackName, edit: Edit | None = None, *, previous: Mapping[str, 
     if edit is not None:
         edit(document)
     answers = SandboxMocks(stack_outputs={f"organization/tenantry/{stack}": previous or {}})
+    _put_markers(answers, f"ledgerly-{stack}-exports", final_exports)
     config = {f"{_NAMESPACE}{key}": json.dumps(value) for key, value in document.items()}
     with warnings.catch_warnings():
         # the provider's SDK warns of classes of its own when their modules are imported
         warnings.filterwarnings("ignore", r"gcp\.\w+\.\w+ has been deprecated", DeprecationWarning)
         _await(lambda threads: _run(stack, answers, config, threads))
     return Built(stack, answers)
+
+
+def _put_markers(answers: SandboxMocks, bucket: str, final_exports: Iterable[str]) -> None:
+    """The exports bucket with the markers in it; the last deployment made it."""
+    outputs = {"name": bucket}
+    answers.cloud.store.put(
+        CloudObject("gcp:storage/bucket:Bucket", bucket, "", inputs=outputs, outputs=outputs, created=_BEFORE)
+    )
+    for tenant in final_exports:
+        answers.cloud.put_object(bucket, f"final/{tenant}.json", "{}")
 
 
 def _await(program: Callable[[ThreadPoolExecutor], Coroutine[None, None, None]]) -> None:
