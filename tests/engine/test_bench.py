@@ -25,7 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.engine
-def test_a_tenant_of_every_plan_stays_within_its_budget(run: tuple[str, dict[str, Any]]):
+def test_a_tenant_of_every_plan_stays_within_its_budget(run: tuple[str, dict[str, Any]]) -> None:
     _, found = run
     costs = {cost["plan"]: (cost["placement"], cost["in_cloud"], cost["components"]) for cost in found["budget"]}
     assert costs == {
@@ -37,7 +37,7 @@ def test_a_tenant_of_every_plan_stays_within_its_budget(run: tuple[str, dict[str
 
 
 @pytest.mark.engine
-def test_every_variant_is_measured_and_every_ratio_printed(run: tuple[str, dict[str, Any]]):
+def test_every_variant_is_measured_and_every_ratio_printed(run: tuple[str, dict[str, Any]]) -> None:
     printed, found = run
     (size,) = found["sizes"]
     assert size["tenants"] == 10
@@ -62,13 +62,13 @@ def _cost(placement: str, cloud: int, *, components: int = 2, reason: str = "nee
 
 
 @pytest.mark.parametrize(("placement", "limit"), [("shared", 10), ("dedicated", 16)])
-def test_one_resource_over_the_budget_is_refused(placement: str, limit: int):
+def test_one_resource_over_the_budget_is_refused(placement: str, limit: int) -> None:
     budget.check([_cost(placement, limit)])
     with pytest.raises(budget.BudgetError, match=rf"adds {limit + 1} cloud resources, at most {limit} are allowed"):
         budget.check([_cost(placement, limit + 1)])
 
 
-def test_a_third_component_and_a_missing_reason_are_refused():
+def test_a_third_component_and_a_missing_reason_are_refused() -> None:
     with pytest.raises(budget.BudgetError, match=r"3 components a tenant, at most 2"):
         budget.check([_cost("shared", 1, components=3)])
     with pytest.raises(budget.BudgetError, match=r"has no reason"):
@@ -90,7 +90,7 @@ def _line(token: str, name: str, inputs: dict[str, object], parent: str = "") ->
     return json.dumps(registration) + "\n"
 
 
-def test_a_flat_program_that_registers_something_else_is_no_comparison(tmp_path: Path):
+def test_a_flat_program_that_registers_something_else_is_no_comparison(tmp_path: Path) -> None:
     recording = tmp_path / "recording.jsonl"
     mine = _line("gcp:a/b:C", "one", {"x": 1}, "tenantry:tenant:Tenant$")
     recording.write_text(mine, encoding="utf-8")
