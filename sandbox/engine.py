@@ -57,6 +57,7 @@ def ensure(tools: Path = TOOLS, *, say: Say = print) -> Path:
     if found is not None:
         return found
     with _only_one(tools, say):
+        version_of.cache_clear()  # whoever held the lock may have made one
         found = find(tools)
         if found is not None:
             return found
@@ -69,6 +70,7 @@ def ensure(tools: Path = TOOLS, *, say: Say = print) -> Path:
                 say(f"engine: {name} is not possible: {error}")
                 failures.append(f"{name}: {error}")
                 continue
+            version_of.cache_clear()  # it remembers that there was nothing
             found = find(tools)
             if found is not None:
                 say(f"engine: ready, {found}")
