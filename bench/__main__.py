@@ -77,7 +77,7 @@ def _run(scratch: Path, options: argparse.Namespace, say: Callable[[str], None])
 
     say(f"resolving {_RESOLVED:,} tenants")
     many = write_config(scratch / "many.yaml", shared_tenants(_RESOLVED), per_pool=_RESOLVED_PER_POOL)
-    seconds = median(phase("resolve", many) for _ in range(options.repeat or 3))
+    seconds = median(phase("resolve", many, scratch) for _ in range(options.repeat or 3))
     _print([report.resolve_line(_RESOLVED, seconds), ""])
 
     sizes = []
@@ -122,8 +122,8 @@ def _measure(home: Path, tenants: int, repetitions: int, say: Callable[[str], No
     reasons = report.missed(size)
     if reasons:
         say(f"{tenants} tenants: an aim is missed, looking for what costs it")
-        size.import_seconds = median(phase("imports", recording) for _ in range(repetitions))
-        size.resolve_seconds = median(phase("resolve", config) for _ in range(repetitions))
+        size.import_seconds = median(phase("imports", recording, home.parent) for _ in range(repetitions))
+        size.resolve_seconds = median(phase("resolve", config, home.parent) for _ in range(repetitions))
         sample(reasons)
     return size
 

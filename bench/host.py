@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
 from concurrent import futures
 from pathlib import Path
 
@@ -24,17 +23,17 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import language_pb2_grpc
 
 from bench.memory import own_peak
+from bench.recording import Program, flat_recording, recorded
 from sandbox import workspace
 from sandbox.engine import ROOT
 
 
-def program(kind: str, recording: Path) -> Callable[[], None]:
+def program(kind: str, recording: Path) -> Program:
     """The program of a kind; each kind imports only what it needs itself, since memory is measured."""
     root = workspace.program(ROOT)
     if kind == "program":
         return root
     from bench import flat  # noqa: PLC0415
-    from bench.recording import flat_recording, recorded  # noqa: PLC0415
 
     if kind == "record":
         return recorded(root, recording)

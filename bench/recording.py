@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 import pulumi
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 from pulumi.runtime.proto import resource_pb2
+
+Program = Callable[[], Awaitable[None] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,13 +104,13 @@ def _comparable(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
     }
 
 
-def recorded(program: Callable[[], None], path: Path) -> Callable[[], None]:
+def recorded(program: Program, path: Path) -> Program:
     """The same program, whose registrations are written to `path`."""
 
-    def run() -> None:
+    def run() -> Awaitable[None] | None:
         settings = pulumi.runtime.settings.SETTINGS
         settings.monitor = _Recorder(settings.monitor, path)
-        program()
+        return program()
 
     return run
 
