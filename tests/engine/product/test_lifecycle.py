@@ -203,7 +203,7 @@ def test_locked_retention_is_listed_with_its_end(upped: Upped) -> None:
     destroyed = sandbox.destroy()
     kept = {found.name: found for found in sandbox.leftovers(destroyed)}
     exports = kept["ledgerly-staging-exports"]
-    assert exports.reason == "its locked retention holds objects"
+    assert exports.reason == "its retention of 35 days is locked, and holds 1 object(s)"
     assert exports.until is not None
     assert abs(exports.until - now - dt.timedelta(days=days)) < dt.timedelta(seconds=5)
     assert f"until {exports.until:%Y-%m-%d %H:%M} UTC" in str(exports)
