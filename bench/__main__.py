@@ -28,6 +28,7 @@ _RUNS: Final[dict[str, tuple[str, Path | None]]] = {
     "hooks": ("hooks", None),
     "resource rules": ("program", RESOURCE_PACK),
 }
+_FEW: Final = 200
 _RESOLVED: Final = 10_000
 _RESOLVED_PER_POOL: Final = 200
 
@@ -91,8 +92,7 @@ def _run(scratch: Path, options: argparse.Namespace, say: Callable[[str], None])
 
 def _repetitions(tenants: int) -> int:
     """More where a run is short and noise is large beside it."""
-    few, some = 20, 200
-    return 5 if tenants <= few else 3 if tenants <= some else 2
+    return 3 if tenants <= _FEW else 2
 
 
 def _measure(home: Path, tenants: int, repetitions: int, say: Callable[[str], None]) -> report.Size:
