@@ -202,6 +202,9 @@ def _data_protected(stack: Index, _: Config) -> Iterator[Finding]:
     residents = tenancy.residents()
     lifted = {tenancy.databases[tenant].urn for tenant in leaving & tenancy.databases.keys()}
     lifted |= {urn for urn, tenants in residents.items() if tenants <= leaving}
+    if all(home is not None for home in tenancy.homes.values()):
+        # an instance without tenants holds nothing; one whose tenants cannot be placed might
+        lifted |= {instance.urn for instance in stack.of(SQL_INSTANCE)} - residents.keys()
     for database in stack.of(SQL_DATABASE):
         if database.urn not in lifted:
             yield from _database_faults(database)

@@ -415,3 +415,10 @@ def test_a_known_member_is_left_to_the_rules_about_members() -> None:
     stack.add(PROJECT_MEMBER, "grant", {"role": "roles/x", "member": ACCOUNT})
 
     assert stack.judge("grant-origin") == []
+
+
+def test_a_pool_without_tenants_holds_nothing_and_needs_no_protection(stack: Stack) -> None:
+    unguarded = {"name": "an-empty-pool", "deletionProtection": False}
+    stack.add(tokens.SQL_INSTANCE, "empty", COMPLIANT[tokens.SQL_INSTANCE] | unguarded)
+
+    assert stack.judge("data-protected") == []
