@@ -7,31 +7,40 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.aws.platform import RdsInstance
+from components.clouds import Clouds
 from components.gcp.cloudsql import SqlInstance
-from components.gcp.platform import Platform
 from components.guard import Guard
 from settings.plan import EnvironmentPlan, TenantPlan
 
 
 @dataclass(frozen=True, kw_only=True)
 class TenantDatabaseArgs:
-    """A tenant's plan and where it lives; `pool` is None for a dedicated instance, which the kind then creates."""
+    """A tenant's plan and where it lives.
+
+    Attributes:
+        external: values of the external secrets by name, for a guest database's URL.
+    """
 
     tenant: TenantPlan
     environment: EnvironmentPlan
-    platform: Platform
-    pool: SqlInstance | None
+    clouds: Clouds
+    external: Mapping[str, pulumi.Output[str]]
     guard: Guard
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseFacts:
-    """What every kind of database tells the backups and the guard.
+    """What every kind of database tells the registry, the backups and the guard.
 
     Attributes:
         guarded: its data-bearing resources by Pulumi name.
-        instance: the dedicated SQL instance, when there is one.
+        registry: the kind's own part of the tenant's registry entry; names of secrets, no secret.
+        cloudsql: the dedicated Cloud SQL instance, when there is one.
+        rds: the dedicated RDS instance, when there is one.
     """
 
     guarded: Mapping[str, pulumi.CustomResource]
-    instance: SqlInstance | None = None
+    registry: Mapping[str, object]
+    cloudsql: SqlInstance | None = None
+    rds: RdsInstance | None = None

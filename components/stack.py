@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pulumi
+import pulumi_aws as aws
 import pulumi_gcp as gcp
 import pulumi_random as random
+import pulumiverse_vercel as vercel
 
 from settings.errors import ConfigError
 from settings.external import check_external
@@ -22,6 +25,22 @@ _FINAL_PREFIX: Final = "final/"
 _TORN_READ: Final = "failed to load checkpoint"
 _READ_ATTEMPTS: Final = 20
 _READ_WAIT_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Providers:
+    """One provider per cloud of the stack."""
+
+    gcp: gcp.Provider | None
+    aws: aws.Provider | None
+    vercel: vercel.Provider | None
+    random: random.Provider
+
+    @property
+    def opts(self) -> pulumi.ResourceOptions:
+        """Options of a component at the root."""
+        every = (self.gcp, self.aws, self.vercel, self.random)
+        return pulumi.ResourceOptions(providers=[provider for provider in every if provider is not None])
 
 
 def load_plan(previous: Previous) -> Plan:
@@ -56,10 +75,10 @@ def _raw_config() -> dict[str, Any]:
     return raw
 
 
-def external_secrets(environment: EnvironmentPlan) -> dict[str, pulumi.Output[str]]:
-    """The values of `secrets.external`, as secret outputs; they are never looked at here."""
+def external_secrets(plan: Plan) -> dict[str, pulumi.Output[str]]:
+    """The values of all external secrets by name, as secret outputs; they are never looked at here."""
     values = pulumi.Config(NAMESPACE).get_secret_object(EXTERNAL_SECRETS)
-    return {} if values is None else {name: _secret(values, name) for name in environment.secrets.external}
+    return {} if values is None else {name: _secret(values, name) for name in plan.external_secrets}
 
 
 def _secret(values: pulumi.Output[Any], name: str) -> pulumi.Output[str]:
@@ -92,39 +111,59 @@ def _read_outputs(stack: str, attempts: int = _READ_ATTEMPTS) -> Mapping[str, An
     return (result.value or {}).get("outputs") or {}
 
 
-def create_providers(plan: EnvironmentPlan) -> tuple[gcp.Provider, random.Provider]:
+def create_providers(plan: EnvironmentPlan) -> Providers:
     """The explicit providers of the stack: one a cloud, with the labels that every resource carries (R1.4).
 
     Default providers are disabled in the stack files, so a resource that is given none fails instead of landing in
     whatever project the machine at hand is logged in to.
     """
-    google = gcp.Provider(
-        "gcp",
-        project=plan.gcp.project,
-        region=plan.gcp.region,
-        default_labels=dict(plan.labels),
-        # the budgets API bills its quota to a project, and with a person's credentials it must be told which
-        user_project_override=True,
-        billing_project=plan.gcp.project,
-    )
-    return google, random.Provider("random")
+    google = None
+    if plan.on_gcp is not None:
+        google = gcp.Provider(
+            "gcp",
+            project=plan.gcp.project,
+            region=plan.gcp.region,
+            default_labels=dict(plan.labels),
+            # the budgets API bills its quota to a project, and with a person's credentials it must be told which
+            user_project_override=True,
+            billing_project=plan.gcp.project,
+        )
+    amazon = None
+    if plan.on_aws is not None:
+        amazon = aws.Provider(
+            "aws",
+            region=plan.aws.region,
+            allowed_account_ids=[plan.aws.account_id],
+            default_tags={"tags": dict(plan.labels)},
+        )
+    # the API token comes from VERCEL_API_TOKEN of the deployer
+    web = None if plan.vercel is None else vercel.Provider("vercel", team=plan.vercel.team_id)
+    return Providers(gcp=google, aws=amazon, vercel=web, random=random.Provider("random"))
 
 
-def lift_proved_guards(plan: Plan, previous: Previous, provider: gcp.Provider) -> Plan:
+def lift_proved_guards(plan: Plan, previous: Previous, providers: Providers) -> Plan:
     """Lift the guard of offboarding tenants whose final export is proved by its marker, and of empty pools."""
-    offboarding = [
-        tenant.id for tenant in plan.tenants if tenant.state == "offboarding" and tenant.id in previous.tenants
-    ]
-    exported = _final_exports(plan.environment.buckets.exports, provider) if offboarding else ()
+    exported: set[str] = set()
+    offboarding = [tenant for tenant in plan.tenants if tenant.state == "offboarding" and tenant.id in previous.tenants]
+    bucket = plan.environment.buckets.exports
+    if any(tenant.cloud == "gcp" for tenant in offboarding):
+        exported |= _tenants_of(_google_markers(bucket, providers.gcp))
+    if any(tenant.cloud == "aws" for tenant in offboarding):
+        exported |= _tenants_of(_amazon_markers(bucket, providers.aws))
     return lift_guards(plan, exported)
 
 
-def _final_exports(bucket: str, provider: gcp.Provider) -> Collection[str]:
-    markers = gcp.storage.get_bucket_objects(
+def _tenants_of(markers: Iterable[str]) -> set[str]:
+    return {key.removeprefix(_FINAL_PREFIX).removesuffix(".json") for key in markers if key.endswith(".json")}
+
+
+def _google_markers(bucket: str, provider: gcp.Provider | None) -> list[str]:
+    found = gcp.storage.get_bucket_objects(
         bucket=bucket, prefix=_FINAL_PREFIX, opts=pulumi.InvokeOptions(provider=provider)
     )
-    return {
-        str(marker.name).removeprefix(_FINAL_PREFIX).removesuffix(".json")
-        for marker in markers.bucket_objects
-        if str(marker.name).endswith(".json")
-    }
+    return [str(marker.name) for marker in found.bucket_objects]
+
+
+def _amazon_markers(bucket: str, provider: aws.Provider | None) -> list[str]:
+    found = aws.s3.get_objects(bucket=bucket, prefix=_FINAL_PREFIX, opts=pulumi.InvokeOptions(provider=provider))
+    return list(found.keys)

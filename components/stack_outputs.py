@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-import pulumi_gcp as gcp
 
-from components.environment import Environment
+from components.clouds import Clouds
 from components.tenant import Tenant
 from settings.lifecycle import Previous, describe, describe_instances
 from settings.plan import Plan
@@ -22,24 +21,20 @@ def registry(plan: Plan) -> dict[str, Any]:
     }
 
 
-def sql_instances(environment: Environment, tenants: Iterable[Tenant]) -> dict[str, gcp.sql.DatabaseInstance]:
-    """Every SQL instance by key: the pools, then the dedicated ones."""
-    dedicated = [tenant.database.instance for tenant in tenants if tenant.database.instance is not None]
-    return {instance.plan.key: instance.resource for instance in [*environment.pools.values(), *dedicated]}
-
-
 def guarded_resources(
-    plan: Plan, previous: Previous, environment: Environment, tenants: Iterable[Tenant]
+    plan: Plan, previous: Previous, clouds: Clouds, tenants: Mapping[str, Tenant]
 ) -> dict[str, pulumi.Input[str]]:
     """Cloud ids of the data-bearing resources by Pulumi name: the evidence that they have existed.
 
     What was recorded once stays recorded: when one vanishes, a refresh makes its id unknown, and that must not erase
     the evidence. A creation that failed leaves an unknown id, which `Previous` does not count.
     """
-    resources: dict[str, pulumi.CustomResource] = {
-        f"{key}-instance": pool.resource for key, pool in environment.pools.items()
-    }
-    for tenant in tenants:
+    resources: dict[str, pulumi.CustomResource] = {}
+    if clouds.on_gcp is not None:
+        resources |= {f"{key}-instance": pool.resource for key, pool in clouds.gcp.pools.items()}
+    if clouds.on_aws is not None:
+        resources |= {f"{key}-instance": pool.resource for key, pool in clouds.aws.pools.items()}
+    for tenant in tenants.values():
         resources |= tenant.guarded
     anew = recreatable(plan)
     return {
@@ -53,6 +48,6 @@ def recreatable(plan: Plan) -> set[str]:
     names = {f"{instance.key}-instance" for instance in plan.instances if instance.recreate_after_loss}
     lost_instances = {instance.key for instance in plan.instances if instance.recreate_after_loss}
     for tenant in plan.tenants:
-        if tenant.recreate_after_loss or tenant.instance_key in lost_instances:
+        if tenant.recreate_after_loss or (tenant.on_sql and tenant.sql.instance_key in lost_instances):
             names |= {f"{tenant.id}-database", f"{tenant.id}-uploads"}
     return names

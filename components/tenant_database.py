@@ -29,8 +29,14 @@ class TenantDatabase(pulumi.ComponentResource):
         super().__init__(
             "tenantry:tenant_database:TenantDatabase",
             name,
-            {"tenant": tenant.id, "kind": tenant.kind, "placement": tenant.placement},
+            {
+                "tenant": tenant.id,
+                "kind": tenant.kind,
+                **({"placement": tenant.sql.placement} if tenant.on_sql else {}),
+            },
             opts,
         )
         self.facts = _KINDS[tenant.kind](args, self)
-        self.register_outputs({"database": tenant.database, "instance": tenant.instance_key})
+        self.register_outputs(
+            {"database": tenant.database, **({"instance": tenant.sql.instance_key} if tenant.on_sql else {})}
+        )

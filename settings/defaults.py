@@ -8,12 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from settings.models import InstanceOptions, TenantOptions
-from settings.types import Availability, EnvironmentName
+from settings.models import ExternalOptions, FirestoreOptions, InstanceOptions, TenantOptions
+from settings.types import Availability, Cloud, EnvironmentName, SqlKind
 
-INSTANCE_DEFAULTS: Final = InstanceOptions(
-    tier="db-custom-2-7680",
-    edition="ENTERPRISE",
+_COMMON: Final = InstanceOptions(
     version="POSTGRES_17",
     availability="ZONAL",
     disk_gb=20,
@@ -27,10 +25,19 @@ INSTANCE_DEFAULTS: Final = InstanceOptions(
     generation=1,
 )
 
+INSTANCE_DEFAULTS: Final[dict[SqlKind, InstanceOptions]] = {
+    "cloudsql": _COMMON.model_copy(update={"tier": "db-custom-2-7680", "edition": "ENTERPRISE"}),
+    "rds": _COMMON.model_copy(update={"tier": "db.m7g.large"}),
+}
+
+# The home cloud's SQL service, for tenants and pools that name no kind.
+HOME_KINDS: Final[dict[Cloud, SqlKind]] = {"gcp": "cloudsql", "aws": "rds"}
+
 TENANT_DEFAULTS: Final = TenantOptions(
-    kind="cloudsql",
     placement="shared",
     instance=InstanceOptions(),
+    external=ExternalOptions(provider="postgres", separate_backup_login=False),
+    firestore=FirestoreOptions(daily_retention_days=7, weekly_retention_weeks=14),
     connection_limit=10,
     statement_timeout_seconds=30,
     files="prefix",
@@ -61,3 +68,13 @@ AUDIT_RETENTION_DAYS_SOX: Final = 2555  # seven years, R6.6
 
 # Connections that PostgreSQL and Cloud SQL keep for themselves, the jobs and the platform's own workloads.
 RESERVED_CONNECTIONS: Final = 40
+
+# What Tenantry guarantees on databases that it runs and cannot on a guest: listed in the registry and in the docs.
+NOT_ENFORCED_ON_GUESTS: Final = (
+    "private network: the database has a public address, which its provider protects",
+    "encryption at rest with a key of yours",
+    "isolation of tenants inside the server: each guest tenant needs a database and a login of its own",
+    "connection limit and statement time-out",
+    "suspension of logins and rotation of the password: both are done at the provider",
+    "native backups and point-in-time recovery: only what is attested",
+)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, get_args
 
 from settings import cron, names
 from settings.defaults import AUDIT_RETENTION_DAYS, AUDIT_RETENTION_DAYS_SOX, FLOORS
 from settings.errors import Findings
-from settings.models import BackupSettings, MonitoringSettings, SecretSettings, Settings
-from settings.plan import BucketNames, EnvironmentPlan, GcpPlan, InstancePlan
-from settings.types import EnvironmentName
+from settings.models import AwsSettings, BackupSettings, GcpSettings, MonitoringSettings, SecretSettings, Settings
+from settings.plan import AwsPlan, BucketNames, EnvironmentPlan, GcpPlan, InstancePlan, ZonePlan
+from settings.types import Cloud, EnvironmentName, SqlKind
 
+CLOUDS: Final[tuple[Cloud, ...]] = get_args(Cloud)
 _DRILL_INTERVAL_DAYS: Final = 7  # R3.4
+# Regions whose zone b new accounts do not have.
+_ZONE_LETTERS: Final = {"ap-northeast-1": "ac", "us-west-1": "ac"}
 
 
 def check_environment(settings: Settings, stack: str, findings: Findings) -> None:
     """Everything that is wrong with what is not a plan, a pool or a tenant."""
-    environment, gcp = settings.environment, settings.gcp
+    environment = settings.environment
     if environment.name != stack:
         findings.add(
             "tenantry:environment.name",
@@ -26,13 +29,7 @@ def check_environment(settings: Settings, stack: str, findings: Findings) -> Non
             fix="name the environment after its stack; each stack has a cloud project of its own",
             value=environment.name,
         )
-    if gcp.backup_region == gcp.region:
-        findings.add(
-            "tenantry:gcp.backup_region",
-            "is the home region: backups must leave it (R3.2)",
-            fix="choose another region",
-            value=gcp.backup_region,
-        )
+    _check_clouds(settings, findings)
     if environment.default_plan not in settings.plans:
         findings.add(
             "tenantry:environment.default_plan",
@@ -40,7 +37,7 @@ def check_environment(settings: Settings, stack: str, findings: Findings) -> Non
             fix=f"use one of {listed(settings.plans)}, or add it under tenantry:plans",
             value=environment.default_plan,
         )
-    if settings.monitoring.budget is not None and gcp.billing_account is None:
+    if settings.monitoring.budget is not None and settings.gcp is not None and settings.gcp.billing_account is None:
         findings.add(
             "tenantry:gcp.billing_account",
             "is missing, and monitoring.budget needs it",
@@ -49,6 +46,39 @@ def check_environment(settings: Settings, stack: str, findings: Findings) -> Non
     _check_backups(settings.backups, environment.name, findings)
     _check_secrets(settings.secrets, settings.monitoring, findings)
     _check_monitoring(settings.monitoring, findings)
+
+
+def _check_clouds(settings: Settings, findings: Findings) -> None:
+    declared = [cloud for cloud in CLOUDS if getattr(settings, cloud) is not None]
+    home = settings.environment.home
+    if not declared:
+        findings.add(
+            "tenantry:gcp",
+            "is missing, and so is tenantry:aws: there is no cloud to build in",
+            fix="add one of the two sections (docs/configuration.md)",
+        )
+    elif home is None and len(declared) > 1:
+        findings.add(
+            "tenantry:environment.home",
+            "is missing, and the stack has two clouds",
+            fix="say which one holds application secrets, services and external tenants: gcp or aws",
+        )
+    elif home is not None and home not in declared:
+        findings.add(
+            "tenantry:environment.home",
+            f"has no section tenantry:{home}",
+            fix=f"add the section, or set home to {declared[0]}",
+            value=home,
+        )
+    for cloud in declared:
+        section = getattr(settings, cloud)
+        if section.backup_region == section.region:
+            findings.add(
+                f"tenantry:{cloud}.backup_region",
+                "is the home region: backups must leave it (R3.2)",
+                fix="choose another region",
+                value=section.backup_region,
+            )
 
 
 def below_floor(field: str, floor: object, environment: EnvironmentName) -> tuple[str, str]:
@@ -151,13 +181,19 @@ def _check_monitoring(monitoring: MonitoringSettings, findings: Findings) -> Non
         )
 
 
-def environment_plan(settings: Settings, instances: Iterable[InstancePlan]) -> EnvironmentPlan:
+def home_cloud(settings: Settings) -> Cloud | None:
+    """The cloud of application secrets, services and guests; None when the stack names no cloud or does not choose."""
+    declared = [cloud for cloud in CLOUDS if getattr(settings, cloud) is not None]
+    home = settings.environment.home
+    if home is None:
+        return declared[0] if len(declared) == 1 else None
+    return home if home in declared else None
+
+
+def environment_plan(settings: Settings, home: Cloud, instances: Iterable[InstancePlan]) -> EnvironmentPlan:
     """The environment, with keys wherever one of `instances` keeps data."""
-    environment, gcp = settings.environment, settings.gcp
-    workload_range, services_range = ipaddress.ip_network(gcp.network).subnets(prefixlen_diff=1)
-    regions = {gcp.region, gcp.backup_region}
-    for instance in instances:
-        regions |= {instance.region} | ({instance.replica_region} if instance.replica_region else set())
+    environment = settings.environment
+    placed = tuple(instances)
     return EnvironmentPlan(
         name=environment.name,
         organization=environment.organization,
@@ -167,25 +203,70 @@ def environment_plan(settings: Settings, instances: Iterable[InstancePlan]) -> E
             "cost-centre": environment.cost_centre,
             "managed-by": "tenantry",
         },
-        gcp=GcpPlan(
-            project=gcp.project,
-            project_number=gcp.project_number,
-            region=gcp.region,
-            backup_region=gcp.backup_region,
-            key_regions=tuple(sorted(regions)),
-            workload_range=str(workload_range),
-            services_range_address=str(services_range.network_address),
-            services_range_prefix=services_range.prefixlen,
-            billing_account=gcp.billing_account,
-            jobs_image=gcp.jobs_image,
-        ),
+        home=home,
+        on_gcp=None if settings.gcp is None else _gcp_plan(settings.gcp, placed),
+        on_aws=None if settings.aws is None else _aws_plan(settings.aws, placed),
         buckets=BucketNames(**environment_buckets(settings)),
         audit_retention_days=AUDIT_RETENTION_DAYS_SOX if environment.sox else AUDIT_RETENTION_DAYS,
         lock=settings.backups.lock,
         backups=settings.backups,
         secrets=settings.secrets,
         monitoring=settings.monitoring,
+        vercel=settings.vercel,
+        services=settings.services,
+        tasks=settings.tasks,
+        queues=settings.queues,
+        delivery=settings.delivery,
     )
+
+
+def _key_regions(home: str, backup: str, instances: Iterable[InstancePlan], kind: SqlKind) -> tuple[str, ...]:
+    regions = {home, backup}
+    for instance in instances:
+        if instance.kind == kind:
+            regions |= {instance.region} | ({instance.replica_region} if instance.replica_region else set())
+    return tuple(sorted(regions))
+
+
+def _gcp_plan(gcp: GcpSettings, instances: Iterable[InstancePlan]) -> GcpPlan:
+    workload_range, services_range = ipaddress.ip_network(gcp.network).subnets(prefixlen_diff=1)
+    return GcpPlan(
+        project=gcp.project,
+        project_number=gcp.project_number,
+        region=gcp.region,
+        backup_region=gcp.backup_region,
+        key_regions=_key_regions(gcp.region, gcp.backup_region, instances, "cloudsql"),
+        workload_range=str(workload_range),
+        services_range_address=str(services_range.network_address),
+        services_range_prefix=services_range.prefixlen,
+        billing_account=gcp.billing_account,
+        jobs_image=gcp.jobs_image,
+    )
+
+
+def _aws_plan(aws: AwsSettings, instances: Iterable[InstancePlan]) -> AwsPlan:
+    """Two halves of the range: private subnets share the lower one, public ones a sixteenth of the upper one."""
+    private, public = ipaddress.ip_network(aws.network).subnets(prefixlen_diff=1)
+    private_ranges = list(private.subnets(prefixlen_diff=2))
+    public_ranges = list(public.subnets(prefixlen_diff=4))
+    return AwsPlan(
+        account_id=aws.account_id,
+        region=aws.region,
+        backup_region=aws.backup_region,
+        key_regions=_key_regions(aws.region, aws.backup_region, instances, "rds"),
+        network=aws.network,
+        zones=tuple(
+            ZonePlan(name=zone, private_range=str(private_ranges[index]), public_range=str(public_ranges[index]))
+            for index, zone in enumerate(aws.zones or default_zones(aws.region))
+        ),
+        jobs_image=aws.jobs_image,
+    )
+
+
+def default_zones(region: str) -> tuple[str, str]:
+    """Two zones that every account of the region has: a and b, but where b is closed to new accounts."""
+    letters = _ZONE_LETTERS.get(region, "ab")
+    return f"{region}{letters[0]}", f"{region}{letters[1]}"
 
 
 def environment_buckets(settings: Settings) -> Mapping[str, str]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from settings import names
-from settings.defaults import FLOORS
+from settings.defaults import FLOORS, HOME_KINDS
 from settings.environments import below_floor
 from settings.errors import Findings, Subject
 from settings.layers import complete_instance
 from settings.models import InstanceOptions, PoolSettings, Settings
 from settings.plan import InstancePlan
-from settings.types import Placement
+from settings.types import CLOUD_OF_KIND, Cloud, Placement, SqlKind
 
 # Cloud SQL: transaction logs per edition, in days (backupConfiguration.transactionLogRetentionDays).
 PITR_LIMIT: Final = {"ENTERPRISE": 7, "ENTERPRISE_PLUS": 35}
@@ -43,6 +43,7 @@ class Declared:
     path: str
     subject: Subject
     key: str
+    kind: SqlKind
     placement: Placement
     region: str
     region_path: str
@@ -53,23 +54,43 @@ class Declared:
         return self.written.get(option, f"{self.path}.{option}")
 
 
-def pool_instance(name: str, pool: PoolSettings, settings: Settings, findings: Findings) -> InstancePlan:
-    """The instance of a pool."""
+def pool_instance(
+    name: str, pool: PoolSettings, settings: Settings, home: Cloud, findings: Findings
+) -> InstancePlan | None:
+    """The instance of a pool; None when its cloud has no section."""
     path = f"tenantry:pools.{name}"
     options = {field: value for field in InstanceOptions.model_fields if (value := getattr(pool, field)) is not None}
+    kind = pool.kind or HOME_KINDS[home]
+    region = instance_region(kind, pool.region, settings)
+    if region is None:
+        findings.add(
+            f"{path}.kind",
+            f"is {kind}, and the stack has no section tenantry:{CLOUD_OF_KIND[kind]}",
+            fix=f"add the section, or set kind to {HOME_KINDS[home]}",
+            value=pool.kind,
+            subject=Subject("pool", name),
+        )
+        return None
     declared = Declared(
         options=options,
         written={},
         path=path,
         subject=Subject("pool", name),
         key=f"pool-{name}",
+        kind=kind,
         placement="shared",
-        region=pool.region or settings.gcp.region,
+        region=region,
         region_path=f"{path}.region",
         labels={"pool": name},
         recreate_after_loss=pool.recreate_after_loss,
     )
     return _instance(declared, settings, findings)
+
+
+def instance_region(kind: SqlKind, region: str | None, settings: Settings) -> str | None:
+    """The written region or the home region of the kind's cloud; None when the stack has no such cloud."""
+    cloud = settings.gcp if kind == "cloudsql" else settings.aws
+    return None if cloud is None else region or cloud.region
 
 
 def tenant_instance(declared: Declared, settings: Settings, findings: Findings) -> InstancePlan:
@@ -78,8 +99,8 @@ def tenant_instance(declared: Declared, settings: Settings, findings: Findings) 
 
 
 def _instance(declared: Declared, settings: Settings, findings: Findings) -> InstancePlan:
-    environment, gcp = settings.environment, settings.gcp
-    options = complete_instance(declared.options)
+    environment = settings.environment
+    options = complete_instance(declared.options, declared.kind)
     _check_floors(declared, options, settings, findings)
     _check_options(declared, options, findings)
     _check_regions(declared, options, settings, findings)
@@ -95,13 +116,22 @@ def _instance(declared: Declared, settings: Settings, findings: Findings) -> Ins
         key=declared.key,
         name=name,
         path=declared.path,
+        kind=declared.kind,
         placement=declared.placement,
         region=declared.region,
-        backup_location=gcp.backup_region,
+        backup_location=backup_region(declared.kind, settings),
         labels=declared.labels,
         recreate_after_loss=declared.recreate_after_loss,
         **options,
     )
+
+
+def backup_region(kind: SqlKind, settings: Settings) -> str:
+    """Backup region of the kind's cloud, which the stack is known to have."""
+    cloud = settings.gcp if kind == "cloudsql" else settings.aws
+    if cloud is None:
+        raise LookupError(f"kind {kind} without its cloud")
+    return cloud.backup_region
 
 
 def _check_floors(declared: Declared, options: Mapping[str, Any], settings: Settings, findings: Findings) -> None:
@@ -193,11 +223,12 @@ def _custom_tier_error(tier: str) -> tuple[str, str] | None:
 
 
 def _check_regions(declared: Declared, options: Mapping[str, Any], settings: Settings, findings: Findings) -> None:
-    gcp = settings.gcp
-    if declared.region == gcp.backup_region and declared.region != gcp.region:
+    cloud = CLOUD_OF_KIND[declared.kind]
+    backup = backup_region(declared.kind, settings)
+    if declared.region == backup and declared.region != instance_region(declared.kind, None, settings):
         findings.add(
             declared.region_path,
-            "is gcp.backup_region, so the exports would stay in the region they are to survive (R3.2)",
+            f"is {cloud}.backup_region, so the exports would stay in the region they are to survive (R3.2)",
             fix="choose another region",
             value=declared.region,
             subject=declared.subject,

@@ -55,18 +55,24 @@ def describe(tenant: TenantPlan) -> dict[str, Any]:
     """What the stack's registry output says of a tenant; never a secret, only the names of secrets (R2.4)."""
     facts = {
         "kind": tenant.kind,
-        "placement": tenant.placement,
-        "pool": tenant.pool,
+        "cloud": tenant.cloud,
         "region": tenant.region,
-        "instance": tenant.instance_key,
         "database": tenant.database,
         "state": tenant.state,
         "plan": tenant.plan,
         "ring": tenant.ring,
-        "rotation": tenant.rotation,
         "url_secret": tenant.url_secret,
         "guarded": tenant.guarded,
     }
+    if tenant.on_sql is not None:
+        facts |= {
+            "placement": tenant.sql.placement,
+            "pool": tenant.sql.pool,
+            "instance": tenant.sql.instance_key,
+            "rotation": tenant.sql.rotation,
+        }
+    if tenant.as_guest is not None:
+        facts["not_enforced"] = list(tenant.external.not_enforced)
     # the engine drops nulls when it reads outputs back
     return {name: value for name, value in facts.items() if value is not None}
 
@@ -91,7 +97,10 @@ def check(previous: Previous, plan: Plan) -> list[Problem]:
     problems = [
         _removed(tenant_id, before, added)
         for tenant_id, before in sorted(previous.tenants.items())
-        if tenant_id not in current and before.get("guarded", True) and f"{tenant_id}-database" in previous.created
+        if tenant_id not in current
+        and before.get("guarded", True)
+        # a guest's data is elsewhere, but its URL, its exports and its drills go with the entry
+        and (before.get("kind") == "external" or f"{tenant_id}-database" in previous.created)
     ]
     for tenant_id, tenant in current.items():
         before = previous.tenants.get(tenant_id)
@@ -132,24 +141,27 @@ def _changed(tenant: TenantPlan, before: Mapping[str, Any]) -> list[Problem]:
         for key in _IMMUTABLE
         if key in before and before[key] != now.get(key)
     ]
-    if before.get("rotation", 1) > tenant.rotation:
+    rotation = now.get("rotation")
+    if rotation is None:
+        return problems
+    if before.get("rotation", 1) > rotation:
         problems.append(
             Problem(
                 path=f"{tenant.path}.extra_rotations",
                 message=f"tenant {tenant.id!r}: the rotation went back from {before['rotation']}; "
                 "the credential in use would be overwritten",
                 fix=f"make secrets.rotation + extra_rotations {before['rotation']} again, or one more to rotate",
-                value=str(tenant.rotation),
+                value=str(rotation),
             )
         )
-    elif tenant.rotation - before.get("rotation", tenant.rotation) > 1:
+    elif rotation - before.get("rotation", rotation) > 1:
         problems.append(
             Problem(
                 path=f"{tenant.path}.extra_rotations",
                 message=f"tenant {tenant.id!r}: the rotation jumps from {before['rotation']}; "
                 "two logins alternate, so a jump could overwrite the one in use",
                 fix=f"make secrets.rotation + extra_rotations {before['rotation'] + 1}, then run `up` and the SQL job",
-                value=str(tenant.rotation),
+                value=str(rotation),
             )
         )
     return problems
@@ -193,15 +205,16 @@ def lift_guards(plan: Plan, exported: Collection[str]) -> Plan:
         exported: ids of the tenants whose final-export marker exists.
     """
     tenants = tuple(
-        replace(
-            tenant,
-            guarded=False,
-            instance=None if tenant.instance is None else replace(tenant.instance, guarded=False),
-        )
-        if tenant.state == "offboarding" and tenant.id in exported
-        else tenant
+        _unguarded(tenant) if tenant.state == "offboarding" and tenant.id in exported else tenant
         for tenant in plan.tenants
     )
-    holding = {tenant.instance_key for tenant in tenants if tenant.guarded}
+    holding = {tenant.sql.instance_key for tenant in tenants if tenant.guarded and tenant.on_sql is not None}
     pools = tuple(replace(pool, guarded=pool.key in holding) for pool in plan.pools)
     return replace(plan, tenants=tenants, pools=pools)
+
+
+def _unguarded(tenant: TenantPlan) -> TenantPlan:
+    sql = tenant.on_sql
+    if sql is not None and sql.instance is not None:
+        sql = replace(sql, instance=replace(sql.instance, guarded=False))
+    return replace(tenant, guarded=False, on_sql=sql)

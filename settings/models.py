@@ -6,38 +6,62 @@ not written stays unset, so that the next layer decides; zero and false are valu
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from settings.types import (
+    AcmCertificate,
     Availability,
+    AwsAccountId,
+    AwsRegion,
+    AwsZone,
     BillingAccount,
+    CanaryPercent,
+    Cloud,
     ContainerImage,
     CronSchedule,
+    Day,
     Edition,
     EmailAddress,
     EnvironmentName,
     FailureScope,
     FilesMode,
+    FirestoreLocation,
     GcpProjectId,
     GcpProjectNumber,
     GcpRegion,
+    GitRepository,
+    GuestProvider,
+    HostedZone,
     Hostname,
+    HttpsUrl,
     Kind,
     LabelValue,
+    MachineType,
     OrganizationName,
     Placement,
     PlanName,
     PoolName,
     PostgresVersion,
     PrivateNetwork,
+    PublicKeyPem,
+    Region,
     Ring,
     SecretName,
-    SqlTier,
+    ServiceAccount,
+    SqlKind,
     TenantId,
     TenantState,
     TimeZone,
+    UrlPath,
+    VariableName,
+    VercelProjectName,
+    VercelProtection,
+    VercelTarget,
+    VercelTeamId,
+    VercelTeamSlug,
+    WorkloadName,
 )
 
 
@@ -48,7 +72,7 @@ class Model(BaseModel):
 
 
 class EnvironmentSettings(Model):
-    """Who this environment is. One stack, one cloud project, nothing shared with another environment (R1.1)."""
+    """Who this environment is. One stack, own cloud project and account, nothing shared with another (R1.1)."""
 
     name: EnvironmentName
     """The environment; it must be the stack's name."""
@@ -58,6 +82,8 @@ class EnvironmentSettings(Model):
     """Cost centre of everything that no tenant's own cost centre overrides (R1.4)."""
     service: LabelValue = "tenantry"
     """Value of the `service` label on every resource (R1.4)."""
+    home: Cloud | None = None
+    """Cloud of application secrets, services and external tenants; needed only where there are two."""
     default_plan: PlanName = "standard"
     """Plan of a tenant that names none."""
     sox: bool = False
@@ -81,19 +107,41 @@ class GcpSettings(Model):
     """Billing account of the budget; needed when `monitoring.budget` is set."""
     jobs_image: ContainerImage
     """Image of the data-plane jobs (jobs/Dockerfile), by digest, in a registry that the project can read."""
+    firestore_databases: Annotated[int, Field(ge=0, le=1000)] = 100
+    """The project's quota of Firestore databases: 100 unless Google has raised it."""
+    firestore_cmek_databases: Annotated[int, Field(ge=0, le=1000)] = 0
+    """The project's quota of Firestore databases with a customer-managed key: 0 until Google has granted one. With a
+    quota every Firestore database gets such a key."""
+
+
+class AwsSettings(Model):
+    """The AWS account that holds the environment."""
+
+    account_id: AwsAccountId
+    """Account number, in quotes; the provider refuses to work in any other."""
+    region: AwsRegion
+    """Home region of databases, buckets and jobs."""
+    backup_region: AwsRegion
+    """Region of exports, archives and copies of backups; never the home region (R1.5, R3.2)."""
+    network: PrivateNetwork = "10.96.0.0/16"
+    """Range of the VPC: the lower half for private subnets, a part of the upper half for public ones."""
+    zones: Annotated[tuple[AwsZone, ...], Field(min_length=2, max_length=3)] | None = None
+    """Availability zones; two that every account of the region has when unset."""
+    jobs_image: ContainerImage
+    """Image of the data-plane jobs (jobs/Dockerfile), by digest, in a registry that the account can read."""
 
 
 class InstanceOptions(Model):
     """Size and protection of a SQL instance. Unset fields take the built-in defaults of `settings.defaults`."""
 
-    tier: SqlTier | None = None
-    """Machine type; must fit the edition."""
+    tier: MachineType | None = None
+    """Machine type of Cloud SQL, which must fit the edition, or instance class of RDS."""
     edition: Edition | None = None
-    """ENTERPRISE keeps transaction logs up to 7 days, ENTERPRISE_PLUS up to 35."""
+    """Cloud SQL only: ENTERPRISE keeps transaction logs up to 7 days, ENTERPRISE_PLUS up to 35."""
     version: PostgresVersion | None = None
     """Major version; changing it upgrades the instance in place."""
     availability: Availability | None = None
-    """REGIONAL fails over to another zone."""
+    """REGIONAL fails over to another zone (RDS: Multi-AZ)."""
     disk_gb: Annotated[int, Field(ge=10, le=65536)] | None = None
     """Initial SSD size in GB; it grows by itself and never shrinks."""
     disk_limit_gb: Annotated[int, Field(ge=0, le=65536)] | None = None
@@ -101,7 +149,7 @@ class InstanceOptions(Model):
     pitr_days: Annotated[int, Field(ge=1, le=35)] | None = None
     """Days of point-in-time recovery."""
     retained_backups: Annotated[int, Field(ge=1, le=365)] | None = None
-    """Daily automated backups kept."""
+    """Daily backups kept (RDS: days that AWS Backup keeps a snapshot)."""
     backup_hour: Annotated[int, Field(ge=0, le=23)] | None = None
     """UTC hour in which the daily backup starts."""
     maintenance_day: Annotated[int, Field(ge=1, le=7)] | None = None
@@ -110,10 +158,11 @@ class InstanceOptions(Model):
     """UTC hour of the maintenance window."""
     max_connections: Annotated[int, Field(ge=25, le=5000)] | None = None
     """PostgreSQL's max_connections; the connection limits promised to tenants must fit in."""
-    replica_region: GcpRegion | None = None
+    replica_region: Region | None = None
     """Region of a read replica, which is what survives the loss of the home region (R1.5, R3.3)."""
     generation: Annotated[int, Field(ge=1, le=999)] | None = None
-    """Part of the instance's name; raised when an instance is rebuilt, because Cloud SQL reserves a deleted name."""
+    """Part of the instance's name; raised when an instance is rebuilt: Cloud SQL reserves a deleted name, and RDS keeps
+    final snapshots under it."""
 
 
 class PoolSettings(InstanceOptions):
@@ -121,8 +170,10 @@ class PoolSettings(InstanceOptions):
 
     capacity: Annotated[int, Field(ge=1, le=500)]
     """Most tenants that this pool takes; one more is an error that names the pool."""
-    region: GcpRegion | None = None
-    """Region of the instance; the home region when unset. It can never change."""
+    kind: SqlKind | None = None
+    """Cloud SQL or RDS; the home cloud's when unset. It can never change."""
+    region: Region | None = None
+    """Region of the instance; its cloud's home region when unset. It can never change."""
     recreate_after_loss: bool = False
     """Allow `up` to create this instance anew and empty after it vanished from the cloud (docs/restore.md)."""
 
@@ -136,19 +187,58 @@ class RecoveryTarget(Model):
     """Longest time until the tenant works again."""
 
 
+class AttestedRecovery(Model):
+    """What the provider of an external database promises and somebody has verified (R3.3)."""
+
+    rpo_minutes: Annotated[int, Field(ge=0)]
+    """Most data that a point-in-time restore at the provider loses, in minutes."""
+    rto_minutes: Annotated[int, Field(ge=1)]
+    """Longest time that it takes, in minutes."""
+    scopes: Annotated[tuple[FailureScope, ...], Field(min_length=1)] = ("corruption", "instance")
+    """Failures that it covers; `region` only if the provider keeps the logs in another region."""
+    verified_on: Day
+    """When a restore at the provider was last seen to work, in quotes."""
+
+
+class ExternalOptions(Model):
+    """A PostgreSQL database that somebody else runs. Its URL is the external secret `<ID>_DATABASE_URL`."""
+
+    provider: GuestProvider | None = None
+    """Who runs it."""
+    separate_backup_login: bool | None = None
+    """Export with a login of its own, whose URL is the external secret `<ID>_BACKUP_DATABASE_URL` (R5.4)."""
+    attested: AttestedRecovery | None = None
+    """The provider's own point-in-time recovery; without it the nightly export is all that counts."""
+
+
+class FirestoreOptions(Model):
+    """A Firestore database."""
+
+    location: FirestoreLocation | None = None
+    """Region or multi-region; the home region when unset. It can never change."""
+    daily_retention_days: Annotated[int, Field(ge=1, le=98)] | None = None
+    """Days that daily backups are kept; at most 14 weeks (R3.1: 7)."""
+    weekly_retention_weeks: Annotated[int, Field(ge=1, le=14)] | None = None
+    """Weeks that weekly backups are kept (R3.1: 14)."""
+
+
 class TenantOptions(Model):
     """What a plan decides and a tenant may override."""
 
     kind: Kind | None = None
-    """Database engine and cloud."""
+    """Database engine and cloud; the home cloud's SQL service when unset."""
     placement: Placement | None = None
-    """`shared`: a database on a pool; `dedicated`: an instance of its own."""
+    """`shared`: a database on a pool; `dedicated`: an instance of its own. For SQL kinds."""
     pool: PoolName | None = None
     """Pool of a shared tenant. An existing tenant never moves because another arrived: placement is declared."""
-    region: GcpRegion | None = None
+    region: Region | None = None
     """Region of a dedicated instance; the home region when unset. A shared tenant lives where its pool is."""
     instance: InstanceOptions | None = None
     """Size and protection of a dedicated instance; a shared tenant has its pool's."""
+    external: ExternalOptions | None = None
+    """For kind external: who runs the database, and what they promise."""
+    firestore: FirestoreOptions | None = None
+    """For kind firestore: where it is and how long its backups are kept."""
     connection_limit: Annotated[int, Field(ge=1, le=5000)] | None = None
     """Most simultaneous connections of the tenant (R2.5)."""
     statement_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
@@ -203,6 +293,9 @@ class BackupSettings(Model):
     """Time zone of both schedules, by its IANA name."""
     lock: bool = True
     """Lock the retention of exports and audit archives. One-way: nobody can shorten it afterwards (R3.5)."""
+    compliance_vault: bool = False
+    """AWS: lock the backup vault in compliance mode instead of governance mode. One-way: three days after `up` not even
+    AWS can remove the lock or delete a backup before its retention ends."""
 
 
 class SecretSettings(Model):
@@ -220,10 +313,14 @@ class SecretSettings(Model):
 
 
 class SlackChannel(Model):
-    """A Slack channel; the bot's token is the external secret SLACK_TOKEN."""
+    """A Slack channel. Google posts with a bot's token, the external secret SLACK_TOKEN; AWS through its own app."""
 
     channel: Annotated[str, Field(pattern=r"^#[a-z0-9_-]{1,79}$")]
     """Name of the channel with its #, in quotes."""
+    workspace_id: Annotated[str, Field(pattern=r"^T[0-9A-Z]{5,20}$")] | None = None
+    """AWS only: id of the workspace, in which the app Amazon Q Developer has been authorised once by hand."""
+    channel_id: Annotated[str, Field(pattern=r"^[CG][0-9A-Z]{5,20}$")] | None = None
+    """AWS only: id of the channel, into which the app has been invited."""
 
 
 class ChannelSettings(Model):
@@ -271,7 +368,7 @@ class BudgetSettings(Model):
     amount: Annotated[int, Field(ge=1)]
     """Whole units of the currency."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
-    """ISO 4217 code; it must be the billing account's own currency."""
+    """ISO 4217 code; it must be the billing account's own currency. AWS budgets are in USD."""
 
 
 class MonitoringSettings(Model):
@@ -291,13 +388,166 @@ class MonitoringSettings(Model):
     """Monthly budget; none when unset."""
 
 
+class Canary(Model):
+    """A new revision that takes a part of the traffic (R7.1: 10, 50, then 100 %)."""
+
+    image: ContainerImage
+    """Image of the new revision, by digest."""
+    percent: CanaryPercent
+    """Its share. After 100 make it the service's image and remove the canary."""
+
+
+class ServiceSettings(Model):
+    """A container that answers requests: Cloud Run on Google Cloud, Fargate on AWS, always on the home cloud (R7.1)."""
+
+    image: ContainerImage
+    """Image, by digest."""
+    account: ServiceAccount = "gateway"
+    """Identity that it runs as: which secrets and databases it reaches (R5.4)."""
+    host: Hostname | None = None
+    """Public host name behind the load balancer; without one only the environment's own network reaches it."""
+    health_path: UrlPath = "/api/health"
+    """Path that answers 200 when the service is healthy."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    """Port that the container listens on."""
+    cpu: Literal[1, 2, 4] = 1
+    """Processors of one instance."""
+    memory_mb: Annotated[int, Field(ge=512, le=16384, multiple_of=512)] = 1024
+    """Memory of one instance, in MB."""
+    min_instances: Annotated[int, Field(ge=0, le=100)] = 1
+    """Instances that are always there; on AWS at least 1."""
+    max_instances: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Most instances."""
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 80
+    """Simultaneous requests of one instance (S4: 80)."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
+    """Longest request (S4: 300)."""
+    rate_limit_per_minute: Annotated[int, Field(ge=10, le=100000)] = 600
+    """Requests that one client address may make before it is turned away; for public services."""
+    variables: dict[VariableName, str] = Field(default_factory=dict)
+    """Plain environment variables."""
+    secrets: tuple[SecretName, ...] | None = None
+    """Application secrets that it reads, as environment variables; all of them when unset."""
+    canary: Canary | None = None
+    """A new revision on trial; none when unset."""
+
+
+class TaskSettings(Model):
+    """A container that runs to its end, on a schedule (R7.2)."""
+
+    image: ContainerImage
+    """Image, by digest."""
+    schedule: CronSchedule
+    """When it runs, in five fields of unix-cron, in `backups.time_zone`."""
+    command: tuple[str, ...] = ()
+    """Arguments of the container; its own when empty."""
+    cpu: Literal[1, 2, 4] = 1
+    """Processors."""
+    memory_mb: Annotated[int, Field(ge=512, le=16384, multiple_of=512)] = 1024
+    """Memory in MB."""
+    timeout_seconds: Annotated[int, Field(ge=60, le=86400)] = 1800
+    """Longest run."""
+    variables: dict[VariableName, str] = Field(default_factory=dict)
+    """Plain environment variables."""
+    secrets: tuple[SecretName, ...] | None = None
+    """Application secrets that it reads, as environment variables; all of them when unset."""
+
+
+class QueueSettings(Model):
+    """A queue whose messages a service works off: Pub/Sub on Google Cloud, SQS on AWS (R7.2)."""
+
+    service: WorkloadName
+    """Service of `services` that gets the messages."""
+    path: UrlPath = "/"
+    """Google Cloud: path that messages are pushed to. On AWS the service polls."""
+    max_attempts: Annotated[int, Field(ge=5, le=100)] = 10
+    """Deliveries after which a message goes to the dead-letter queue."""
+    ack_seconds: Annotated[int, Field(ge=10, le=600)] = 60
+    """Time that the service has for a message."""
+
+
+class DeliverySettings(Model):
+    """A content delivery network in front of a bucket of the home cloud (R4.1)."""
+
+    host: Hostname
+    """Public host name of the files."""
+    bucket: Literal["assets", "uploads"] = "assets"
+    """What is delivered. Uploads are private: they need signed URLs, so signing_key."""
+    signing_key: PublicKeyPem | None = None
+    """Public half of the key with which the application signs URLs (CloudFront)."""
+    certificate: AcmCertificate | None = None
+    """AWS: an issued certificate of the host in us-east-1; or zone."""
+    zone: HostedZone | None = None
+    """AWS: Route 53 zone of the host, in which a new certificate is validated and the host is created."""
+    waf: bool = False
+    """AWS: a web application firewall in front of it."""
+
+
+class VercelDomain(Model):
+    """A domain of the Vercel project."""
+
+    name: Hostname
+    """The host name."""
+    branch: Annotated[str, Field(min_length=1, max_length=250)] | None = None
+    """Git branch that it shows; production when unset."""
+    redirect: Hostname | None = None
+    """Another domain of the project to redirect to."""
+
+
+class LogDrainSettings(Model):
+    """Where Vercel sends its logs."""
+
+    endpoint: HttpsUrl
+    """Address that answers Vercel's verification request."""
+    format: Literal["json", "ndjson"] = "ndjson"
+    """How entries are written."""
+    secret: SecretName | None = None
+    """External secret with which deliveries are signed."""
+
+
+class VercelSettings(Model):
+    """The web application on Vercel (R7.1). It holds no cloud key: its identity token is trusted instead (R5.4)."""
+
+    team: VercelTeamSlug
+    """Slug of the team; tokens are issued by https://oidc.vercel.com/<team>."""
+    team_id: VercelTeamId
+    """Id of the team."""
+    project: VercelProjectName
+    """Name of the project; one per environment (R1.1)."""
+    framework: Annotated[str, Field(pattern=r"^[a-z0-9-]{2,40}$")] = "nextjs"
+    """Framework preset."""
+    repository: GitRepository | None = None
+    """Repository that is deployed, as owner/name; without one deployments come from the command line."""
+    repository_host: Literal["github", "gitlab", "bitbucket"] = "github"
+    """Where the repository is."""
+    production_branch: Annotated[str, Field(min_length=1, max_length=250)] = "main"
+    """Branch of the production target."""
+    root_directory: Annotated[str, Field(min_length=1, max_length=250)] | None = None
+    """Folder of the application in the repository."""
+    protection: VercelProtection = "standard"
+    """Who may open deployments: `standard` asks for a Vercel login on all but production domains."""
+    domains: tuple[VercelDomain, ...] = ()
+    """Domains of the project."""
+    variables: dict[VercelTarget, dict[VariableName, str]] = Field(default_factory=dict)
+    """Plain environment variables by target."""
+    secrets: dict[VercelTarget, dict[VariableName, SecretName]] | None = None
+    """Variable → application secret, by target; every application secret on production when unset (R5.2). No secret
+    serves two targets, and none serves development, whose values anybody in the team can read."""
+    log_drain: LogDrainSettings | None = None
+    """Where logs go; nowhere when unset."""
+
+
 class Settings(Model):
     """One stack's configuration: each field is a key `tenantry:<field>` of the stack file."""
 
     environment: EnvironmentSettings
     """Who this environment is."""
-    gcp: GcpSettings
-    """The Google Cloud project."""
+    gcp: GcpSettings | None = None
+    """The Google Cloud project; a stack has one, an AWS account, or both."""
+    aws: AwsSettings | None = None
+    """The AWS account."""
+    vercel: VercelSettings | None = None
+    """The web application on Vercel; none when unset."""
     plans: dict[PlanName, PlanSettings] = Field(default_factory=dict)
     """Plans by name."""
     pools: dict[PoolName, PoolSettings] = Field(default_factory=dict)
@@ -310,3 +560,11 @@ class Settings(Model):
     """Names of the application's secrets."""
     monitoring: MonitoringSettings
     """Checks, alerts and who is told."""
+    services: dict[WorkloadName, ServiceSettings] = Field(default_factory=dict)
+    """Containers that answer requests, by name. Vercel reaches private databases through the one named gateway."""
+    tasks: dict[WorkloadName, TaskSettings] = Field(default_factory=dict)
+    """Containers that run on a schedule, by name."""
+    queues: dict[WorkloadName, QueueSettings] = Field(default_factory=dict)
+    """Queues by name."""
+    delivery: DeliverySettings | None = None
+    """Content delivery network; none when unset."""

@@ -23,6 +23,16 @@ def tenant_instance(organization: str, environment: str, tenant: str, generation
     return f"{organization}-{environment}-t-{tenant}-{generation}"
 
 
+def slug(key: str) -> str:
+    """A secret's name as part of a cloud name: JWT_SECRET becomes jwt-secret."""
+    return key.lower().replace("_", "-")
+
+
+def app_secret(key: str) -> str:
+    """The cloud's name of an application secret."""
+    return f"app-{slug(key)}"
+
+
 def instance_object(key: str) -> str:
     """The registry's object of a SQL instance."""
     return f"instances/{key}.json"
@@ -62,6 +72,29 @@ class TenantNames:
     @property
     def url_secret(self) -> str:
         return f"tenant-{self.tenant}-database-url"
+
+    @property
+    def backup_url_secret(self) -> str:
+        return f"tenant-{self.tenant}-backup-url"
+
+    @property
+    def external_dsn(self) -> str:
+        """Name of the external secret with the URL of a guest database."""
+        return f"{self.tenant.upper().replace('-', '_')}_DATABASE_URL"
+
+    @property
+    def external_backup_dsn(self) -> str:
+        return f"{self.tenant.upper().replace('-', '_')}_BACKUP_DATABASE_URL"
+
+    @property
+    def firestore_database(self) -> str:
+        """4 to 63 lower-case letters, digits and hyphens, which the tenant's id is, after the prefix."""
+        return f"tn-{self.tenant}"
+
+    @property
+    def service_account(self) -> str:
+        """Account id of a Firestore tenant's own identity: at most 30 characters, so the id has at most 27."""
+        return f"tn-{self.tenant}"
 
     @property
     def registry_object(self) -> str:

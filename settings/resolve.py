@@ -8,7 +8,7 @@ from typing import Any
 
 from settings import names
 from settings.defaults import RESERVED_CONNECTIONS
-from settings.environments import check_environment, environment_buckets, environment_plan
+from settings.environments import check_environment, environment_buckets, environment_plan, home_cloud
 from settings.errors import ConfigError, Findings, Problem, Subject
 from settings.instances import pool_instance
 from settings.load import parse
@@ -50,10 +50,16 @@ def resolve(
         positions = tuple(range(len(settings.tenants)))
     findings = Findings()
     check_environment(settings, stack, findings)
-    pools = {name: pool_instance(name, pool, settings, findings) for name, pool in sorted(settings.pools.items())}
+    home = home_cloud(settings)
+    if home is None:  # reported with the environment; without it no kind and no region is known
+        return None, findings.problems()
+    placed = {
+        name: pool_instance(name, pool, settings, home, findings) for name, pool in sorted(settings.pools.items())
+    }
+    pools = {name: pool for name, pool in placed.items() if pool is not None}
     for name, plan in settings.plans.items():
         check_plan(name, plan, pools, findings)
-    resolver = TenantResolver(settings, pools, findings)
+    resolver = TenantResolver(settings, home, pools, findings)
     entries = [
         (f"tenantry:tenants[{position}]", entry) for position, entry in zip(positions, settings.tenants, strict=True)
     ]
@@ -65,7 +71,7 @@ def resolve(
         return None, findings.problems()
     tenants.sort(key=lambda tenant: tenant.id)
     instances = [*pools.values(), *(tenant.instance for tenant in tenants if tenant.instance is not None)]
-    environment = environment_plan(settings, instances)
+    environment = environment_plan(settings, home, instances)
     return Plan(environment=environment, pools=tuple(pools.values()), tenants=tuple(tenants)), []
 
 
@@ -117,9 +123,9 @@ def _check_capacity(
     count: Counter[str] = Counter()
     connections: defaultdict[str, int] = defaultdict(int)
     for tenant in tenants:
-        if tenant.pool is not None:
-            count[tenant.pool] += 1
-            connections[tenant.pool] += tenant.connection_limit
+        if tenant.on_sql is not None and tenant.sql.pool is not None:
+            count[tenant.sql.pool] += 1
+            connections[tenant.sql.pool] += tenant.sql.connection_limit
     for name, pool in pools.items():
         path, subject = f"tenantry:pools.{name}", Subject("pool", name)
         capacity = settings.pools[name].capacity

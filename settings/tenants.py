@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from settings import names
-from settings.defaults import RESERVED_CONNECTIONS
+from settings.defaults import HOME_KINDS, NOT_ENFORCED_ON_GUESTS, RESERVED_CONNECTIONS
 from settings.environments import listed
 from settings.errors import Findings, Subject
-from settings.instances import Declared, tenant_instance
+from settings.instances import Declared, instance_region, tenant_instance
 from settings.layers import Layers, complete_instance
 from settings.models import PlanSettings, Settings, TenantSettings
-from settings.plan import FilesPlan, InstancePlan, TenantPlan
+from settings.plan import ExternalPlan, FilesPlan, FirestorePlan, InstancePlan, SqlPlan, TenantPlan
 from settings.recovery_targets import achievable
+from settings.types import CLOUD_OF_KIND, Cloud, Kind, SqlKind
 
 
 def plan_layers(settings: Settings) -> dict[str, Layers]:
@@ -61,8 +62,9 @@ def _refuse_instance_options(
 class TenantResolver:
     """Resolves tenants against the plans and pools of one stack."""
 
-    def __init__(self, settings: Settings, pools: Mapping[str, InstancePlan], findings: Findings) -> None:
+    def __init__(self, settings: Settings, home: Cloud, pools: Mapping[str, InstancePlan], findings: Findings) -> None:
         self._settings = settings
+        self._home = home
         self._pools = pools
         self._findings = findings
         self._plans = plan_layers(settings)
@@ -94,55 +96,115 @@ class TenantResolver:
         labels = {"tenant": entry.id}
         if entry.cost_centre is not None:
             labels["cost-centre"] = entry.cost_centre
-        dedicated = layers.values["placement"] == "dedicated"
         by_plan = "" if entry.placement is not None else f" by plan {plan_name!r}"
-        if dedicated:
-            instance: InstancePlan | None = self._dedicated(path, entry, layers, labels, by_plan)
-        else:
-            instance = self._shared(path, entry, layers, by_plan)
-        if instance is None:
+        labels["plan"] = plan_name
+        kind: Kind = layers.values["kind"] or HOME_KINDS[self._home]
+        cloud = CLOUD_OF_KIND[kind] or self._home
+        if getattr(self._settings, cloud) is None:
+            self._findings.add(
+                layers.written.get("kind", f"{path}.kind"),
+                f"is {kind}, and the stack has no section tenantry:{cloud}",
+                fix=f"add the section, or choose a kind that runs on {self._home}",
+                value=kind,
+                subject=subject,
+            )
             return None
-        self._check_targets(layers, instance, subject)
-        return self._plan(path, entry, layers, instance, {**labels, "plan": plan_name})
-
-    def _plan(
-        self, path: str, entry: TenantSettings, layers: Layers, instance: InstancePlan, labels: Mapping[str, str]
-    ) -> TenantPlan:
-        options = layers.values
-        tenant = names.TenantNames(entry.id)
-        # a sum, so that raising either by one turns every login pair by exactly one
-        rotation = self._settings.secrets.rotation + entry.extra_rotations
-        dedicated = instance.placement == "dedicated"
+        found: SqlPlan | FirestorePlan | ExternalPlan | None = None
+        region = ""
+        match kind:
+            case "cloudsql" | "rds":
+                found, region = self._sql(path, entry, layers, kind, labels, by_plan)
+            case "firestore":
+                found, region = self._firestore(entry, layers)
+            case "external":
+                found, region = self._external(entry, layers)
+        if found is None:
+            return None
+        derived = names.TenantNames(entry.id)
         return TenantPlan(
             id=entry.id,
             display_name=entry.name or entry.id,
             path=path,
-            plan=labels["plan"],
+            plan=plan_name,
             state=entry.state,
-            kind=options["kind"],
-            placement=instance.placement,
-            pool=None if dedicated else options["pool"],
-            region=instance.region,
-            instance_key=instance.key,
-            instance=instance if dedicated else None,
-            database=tenant.database,
-            owner_role=tenant.owner_role,
-            logins=tenant.logins,
-            active_login=tenant.active_login(rotation),
-            rotation=rotation,
-            credential_secret=tenant.credential_secret,
-            url_secret=tenant.url_secret,
-            connection_limit=options["connection_limit"],
-            statement_timeout_seconds=options["statement_timeout_seconds"],
-            ring=options["ring"],
-            files=self._files(path, entry.id, options["files"]),
+            kind=kind,
+            cloud=cloud,
+            region=region,
+            database=derived.firestore_database if kind == "firestore" else derived.database,
+            url_secret=derived.url_secret,
+            on_sql=found if isinstance(found, SqlPlan) else None,
+            on_firestore=found if isinstance(found, FirestorePlan) else None,
+            as_guest=found if isinstance(found, ExternalPlan) else None,
+            ring=layers.values["ring"],
+            files=self._files(path, entry.id, layers.values["files"]),
             targets=layers.targets,
             labels=labels,
             legal_hold=entry.legal_hold,
             recreate_after_loss=entry.recreate_after_loss,
         )
 
-    def _shared(self, path: str, entry: TenantSettings, layers: Layers, by_plan: str) -> InstancePlan | None:
+    def _sql(  # noqa: PLR0917 - what a tenant is resolved from
+        self, path: str, entry: TenantSettings, layers: Layers, kind: SqlKind, labels: Mapping[str, str], by_plan: str
+    ) -> tuple[SqlPlan | None, str]:
+        dedicated = layers.values["placement"] == "dedicated"
+        if dedicated:
+            own = {name: value for name, value in labels.items() if name != "plan"}
+            instance: InstancePlan | None = self._dedicated(path, entry, layers, kind, own, by_plan)
+        else:
+            instance = self._shared(path, entry, layers, kind, by_plan)
+        if instance is None:
+            return None, ""
+        self._check_targets(layers, instance, Subject("tenant", entry.id))
+        tenant = names.TenantNames(entry.id)
+        # a sum, so that raising either by one turns every login pair by exactly one
+        rotation = self._settings.secrets.rotation + entry.extra_rotations
+        plan = SqlPlan(
+            placement=instance.placement,
+            pool=None if dedicated else layers.values["pool"],
+            instance_key=instance.key,
+            instance=instance if dedicated else None,
+            owner_role=tenant.owner_role,
+            logins=tenant.logins,
+            active_login=tenant.active_login(rotation),
+            rotation=rotation,
+            credential_secret=tenant.credential_secret,
+            connection_limit=layers.values["connection_limit"],
+            statement_timeout_seconds=layers.values["statement_timeout_seconds"],
+        )
+        return plan, instance.region
+
+    def _firestore(self, entry: TenantSettings, layers: Layers) -> tuple[FirestorePlan | None, str]:
+        gcp = self._settings.gcp
+        if gcp is None:
+            return None, ""
+        location = layers.firestore.get("location") or gcp.region
+        plan = FirestorePlan(
+            location=location,
+            cmek=gcp.firestore_cmek_databases > 0,
+            daily_retention_days=layers.firestore["daily_retention_days"],
+            weekly_retention_weeks=layers.firestore["weekly_retention_weeks"],
+            service_account=names.TenantNames(entry.id).service_account,
+        )
+        return plan, location
+
+    def _external(self, entry: TenantSettings, layers: Layers) -> tuple[ExternalPlan | None, str]:
+        derived = names.TenantNames(entry.id)
+        separate = layers.external["separate_backup_login"]
+        attested = layers.external.get("attested")
+        plan = ExternalPlan(
+            provider=layers.external["provider"],
+            dsn=derived.external_dsn,
+            backup_dsn=derived.external_backup_dsn if separate else None,
+            backup_url_secret=derived.backup_url_secret if separate else None,
+            attested=attested,
+            not_enforced=NOT_ENFORCED_ON_GUESTS,
+        )
+        home = self._settings.gcp if self._home == "gcp" else self._settings.aws
+        return plan, "" if home is None else home.region
+
+    def _shared(
+        self, path: str, entry: TenantSettings, layers: Layers, kind: SqlKind, by_plan: str
+    ) -> InstancePlan | None:
         subject = Subject("tenant", entry.id)
         _refuse_instance_options(entry, path, subject, f"placement is shared{by_plan}", self._findings)
         pool = layers.values["pool"]
@@ -164,10 +226,20 @@ class TenantResolver:
                     subject=subject,
                 )
             return None
-        return self._pools[pool]
+        instance = self._pools[pool]
+        if instance.kind != kind:
+            self._findings.add(
+                layers.written.get("pool", f"{path}.pool"),
+                f"is a {instance.kind} pool on {CLOUD_OF_KIND[instance.kind]}, and the tenant is of kind {kind}",
+                fix=f"name a {kind} pool, or set the tenant's kind to {instance.kind}",
+                value=pool,
+                subject=subject,
+            )
+            return None
+        return instance
 
-    def _dedicated(
-        self, path: str, entry: TenantSettings, layers: Layers, labels: Mapping[str, str], by_plan: str
+    def _dedicated(  # noqa: PLR0917
+        self, path: str, entry: TenantSettings, layers: Layers, kind: SqlKind, labels: Mapping[str, str], by_plan: str
     ) -> InstancePlan:
         subject = Subject("tenant", entry.id)
         if entry.pool is not None:
@@ -179,7 +251,7 @@ class TenantResolver:
                 subject=subject,
             )
         connections = layers.values["connection_limit"]
-        most = complete_instance(layers.instance)["max_connections"]
+        most = complete_instance(layers.instance, kind)["max_connections"]
         if connections + RESERVED_CONNECTIONS > most:
             self._findings.add(
                 layers.written.get("connection_limit", f"{path}.connection_limit"),
@@ -194,8 +266,9 @@ class TenantResolver:
             path=f"{path}.instance",
             subject=subject,
             key=f"tenant-{entry.id}",
+            kind=kind,
             placement="dedicated",
-            region=layers.values["region"] or self._settings.gcp.region,
+            region=instance_region(kind, layers.values["region"], self._settings) or "",
             region_path=layers.written.get("region", f"{path}.region"),
             labels=labels,
             recreate_after_loss=entry.recreate_after_loss,

@@ -13,7 +13,9 @@ from pydantic import AfterValidator, Field
 from settings import cron
 
 EnvironmentName = Literal["dev", "staging", "prod"]
-Kind = Literal["cloudsql"]
+Cloud = Literal["gcp", "aws"]
+Kind = Literal["cloudsql", "firestore", "rds", "external"]
+SqlKind = Literal["cloudsql", "rds"]
 Placement = Literal["shared", "dedicated"]
 TenantState = Literal["active", "suspended", "offboarding"]
 Ring = Literal["canary", "early", "all"]
@@ -21,6 +23,19 @@ Availability = Literal["ZONAL", "REGIONAL"]
 Edition = Literal["ENTERPRISE", "ENTERPRISE_PLUS"]
 FilesMode = Literal["prefix", "bucket", "none"]
 FailureScope = Literal["corruption", "instance", "region"]
+GuestProvider = Literal["neon", "supabase", "postgres"]
+ServiceAccount = Literal["gateway", "worker"]
+VercelTarget = Literal["production", "preview", "development"]
+VercelProtection = Literal["standard", "all", "previews", "none"]
+CanaryPercent = Literal[10, 50, 100]
+
+# Where a kind of database runs; an external one is a guest of the home cloud.
+CLOUD_OF_KIND: Final[dict[Kind, Cloud | None]] = {
+    "cloudsql": "gcp",
+    "firestore": "gcp",
+    "rds": "aws",
+    "external": None,
+}
 
 # Names that derived cloud names, prefixes or paths already use for something else, and words that YAML readers take for
 # a boolean or for nothing.
@@ -158,6 +173,38 @@ GcpProjectNumber = Annotated[str, Field(pattern=r"^[0-9]{6,15}$")]
 GcpRegion = Annotated[
     str, Field(pattern=r"^(africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+[1-9][0-9]?$")
 ]
+# AWS's rules: twelve digits; regions of the commercial partition look like eu-central-1.
+AwsAccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
+AwsRegion = Annotated[str, Field(pattern=r"^(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[1-9]$")]
+AwsZone = Annotated[str, Field(pattern=r"^(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[1-9][a-f]$")]
+# A region of either cloud; `resolve` refuses one that is not of the cloud it is used on.
+Region = Annotated[
+    str,
+    Field(
+        pattern=r"^((africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+[1-9][0-9]?"
+        r"|(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[1-9])$"
+    ),
+]
+# Firestore takes regions and the multi-regions eur3, nam5 and nam7.
+FirestoreLocation = Annotated[
+    str,
+    Field(
+        pattern=r"^(eur3|nam5|nam7|(africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+[1-9][0-9]?)$"
+    ),
+]
+AcmCertificate = Annotated[str, Field(pattern=r"^arn:aws:acm:us-east-1:[0-9]{12}:certificate/[0-9a-f-]{36}$")]
+HostedZone = Annotated[str, Field(pattern=r"^Z[0-9A-Z]{1,31}$")]
+PublicKeyPem = Annotated[
+    str, Field(pattern=r"^-----BEGIN PUBLIC KEY-----\n[A-Za-z0-9+/=\n]+-----END PUBLIC KEY-----\n?$")
+]
+VercelTeamSlug = Annotated[str, Field(min_length=1, max_length=48, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+VercelTeamId = Annotated[str, Field(pattern=r"^team_[A-Za-z0-9]{8,40}$")]
+VercelProjectName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$")]
+GitRepository = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
+HttpsUrl = Annotated[str, Field(max_length=2048, pattern=r"^https://[^\s@]+$")]
+UrlPath = Annotated[str, Field(max_length=200, pattern=r"^/\S*$")]
+# A day as ISO 8601 writes it, in quotes: YAML reads the bare text as a date.
+Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 BillingAccount = Annotated[str, Field(pattern=r"^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$")]
 # A tag moves; only a digest names one image for good.
 ContainerImage = Annotated[str, Field(pattern=r"^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}$")]
@@ -169,13 +216,23 @@ Hostname = Annotated[
 ]
 EmailAddress = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 # Cloud SQL's machine types: shared-core, custom and performance-optimised.
-SqlTier = Annotated[
-    str, Field(pattern=r"^db-(f1-micro|g1-small|custom-[0-9]+-[0-9]+|perf-optimized-N-[0-9]+|c4a-highmem-[0-9]+)$")
+# or RDS's instance classes; `resolve` refuses one that is not of the kind.
+MachineType = Annotated[
+    str,
+    Field(
+        pattern=r"^(db\.[a-z0-9]+\.[a-z0-9]+|db-(f1-micro|g1-small|custom-[0-9]+-[0-9]+|perf-optimized-N-[0-9]+|c4a-highmem-[0-9]+))$"
+    ),
 ]
 PostgresVersion = Literal["POSTGRES_15", "POSTGRES_16", "POSTGRES_17", "POSTGRES_18"]
 # Five fields of unix-cron, as Cloud Scheduler takes them.
 CronSchedule = Annotated[str, Field(json_schema_extra={"pattern": r"^(\S+\s+){4}\S+$"}), AfterValidator(_cron)]
 TimeZone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_time_zone)]
+WorkloadName = Annotated[
+    str, Field(min_length=2, max_length=24, json_schema_extra={"pattern": LABEL_PATTERN}), AfterValidator(_dns_label)
+]
+VariableName = Annotated[
+    str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), AfterValidator(_secret_name)
+]
 SecretName = Annotated[
     str, Field(min_length=2, max_length=64, pattern=r"^[A-Z][A-Z0-9_]*$"), AfterValidator(_secret_name)
 ]

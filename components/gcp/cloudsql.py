@@ -10,8 +10,9 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components.gcp.platform import Platform, Workload
-from components.gcp.registry import SCHEMA_VERSION, create_entry
+from components.gcp.registry import create_entry
 from components.guard import Guard
+from components.registry import SCHEMA_VERSION
 from settings import names
 from settings.plan import EnvironmentPlan, InstancePlan
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import pulumi
 import pulumi_gcp as gcp
 
 from components.gcp.platform import Platform
-
-SCHEMA_VERSION: Final = 1
 
 
 def create_entry(

@@ -11,6 +11,7 @@ import pulumi_random as random
 from components.database import DatabaseFacts, TenantDatabaseArgs
 from components.gcp.cloudsql import create_instance
 from components.gcp.secret import create_secret, grant_accessors
+from components.registry import sql_entry
 
 PASSWORD_LENGTH: Final = 40
 
@@ -21,14 +22,13 @@ def create_cloudsql_database(args: TenantDatabaseArgs, parent: pulumi.Resource) 
     The credential names the login of the current rotation. The SQL job sets it, proves it, and only then publishes the
     database URL, so an application never meets a password that does not work, nor a database that is not isolated.
     """
-    tenant = args.tenant
+    tenant, google = args.tenant, args.clouds.gcp
+    guarded: dict[str, pulumi.CustomResource] = {}
+    dedicated = None
     if tenant.instance is not None:
-        instance = create_instance(tenant.instance, args.environment, args.platform, guard=args.guard, parent=parent)
-        guarded: dict[str, pulumi.CustomResource] = {f"{instance.plan.key}-instance": instance.resource}
-    elif args.pool is not None:
-        instance, guarded = args.pool, {}
-    else:
-        raise ValueError(f"tenant {tenant.id}: a shared tenant needs its pool {tenant.instance_key}")
+        dedicated = create_instance(tenant.instance, args.environment, google.platform, guard=args.guard, parent=parent)
+        guarded[f"{dedicated.plan.key}-instance"] = dedicated.resource
+    instance = dedicated or google.pools[tenant.sql.instance_key]
     guarded[f"{tenant.id}-database"] = gcp.sql.Database(
         f"{tenant.id}-database",
         project=args.environment.gcp.project,
@@ -39,26 +39,28 @@ def create_cloudsql_database(args: TenantDatabaseArgs, parent: pulumi.Resource) 
         opts=args.guard.options(parent, guarded=tenant.guarded),
     )
     _create_credential(args, parent)
+    project = args.environment.gcp.project
     return DatabaseFacts(
         guarded=guarded,
-        instance=None if tenant.instance is None else instance,
+        registry=sql_entry(tenant, secret_path=f"projects/{project}/secrets/{{}}"),
+        cloudsql=dedicated,
     )
 
 
 def _create_credential(args: TenantDatabaseArgs, parent: pulumi.Resource) -> None:
-    tenant, platform = args.tenant, args.platform
+    tenant, platform = args.tenant, args.clouds.gcp.platform
     password = random.RandomPassword(
         f"{tenant.id}-password",
         length=PASSWORD_LENGTH,
         # a database URL carries it unescaped
         special=False,
-        keepers={"rotation": str(tenant.rotation)},
+        keepers={"rotation": str(tenant.sql.rotation)},
         opts=pulumi.ResourceOptions(parent=parent, additional_secret_outputs=["result", "bcryptHash"]),
     )
     labels = {"role": "database", **tenant.labels}
     credential = create_secret(
         f"{tenant.id}-credential",
-        secret_id=tenant.credential_secret,
+        secret_id=tenant.sql.credential_secret,
         environment=args.environment,
         platform=platform,
         labels=labels,
@@ -69,7 +71,7 @@ def _create_credential(args: TenantDatabaseArgs, parent: pulumi.Resource) -> Non
         f"{tenant.id}-credential-version",
         secret=credential.id,
         secret_data=pulumi.Output.json_dumps(
-            {"login": tenant.active_login, "password": password.result, "rotation": tenant.rotation}
+            {"login": tenant.sql.active_login, "password": password.result, "rotation": tenant.sql.rotation}
         ),
         opts=pulumi.ResourceOptions(parent=parent),
     )

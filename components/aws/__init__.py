@@ -1,0 +1,1 @@
+"""Amazon Web Services halves of the components."""

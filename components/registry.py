@@ -1,0 +1,52 @@
+"""The registry's entries: what the application, the migration runner and the jobs need to know (R2.4); no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from settings.names import TenantNames
+from settings.plan import TenantPlan
+
+SCHEMA_VERSION: Final = 1
+
+
+def tenant_entry(tenant: TenantPlan, database: Mapping[str, object]) -> dict[str, object]:
+    """A tenant's entry; `database` is the part that its kind of database adds.
+
+    `isolated` is always false here: the SQL job says in the status object when it has made it true for exactly this
+    entry, and a reader that knows nothing of status objects errs on the safe side (R2.5).
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "id": tenant.id,
+        "name": tenant.display_name,
+        "kind": tenant.kind,
+        "state": tenant.state,
+        "plan": tenant.plan,
+        "ring": tenant.ring,
+        "region": tenant.region,
+        "files": {"mode": tenant.files.mode, "bucket": tenant.files.bucket, "folder": tenant.files.folder},
+        "isolated": False,
+        "status": TenantNames(tenant.id).status_object,
+        **database,
+    }
+
+
+def sql_entry(tenant: TenantPlan, *, secret_path: str) -> dict[str, object]:
+    """The part of a database on a SQL instance; `secret_path` turns a secret's name into what readers ask for."""
+    sql = tenant.sql
+    return {
+        "placement": sql.placement,
+        "pool": sql.pool,
+        "instance": sql.instance_key,
+        "database": tenant.database,
+        "owner_role": sql.owner_role,
+        "logins": list(sql.logins),
+        "active_login": sql.active_login,
+        "rotation": sql.rotation,
+        "credential_secret": secret_path.format(sql.credential_secret),
+        "url_secret": secret_path.format(tenant.url_secret),
+        "connection_limit": sql.connection_limit,
+        "statement_timeout_ms": sql.statement_timeout_seconds * 1000,
+    }
