@@ -8,8 +8,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from settings.defaults import FLOORS, INSTANCE_DEFAULTS, TENANT_DEFAULTS
-from settings.models import InstanceOptions
+from settings.models import InstanceOptions, TenantOptions
 from settings.schema import stack_schema
 from settings.types import RESERVED_SECRET_NAMES, RESERVED_SECRET_PREFIXES, RESERVED_TENANT_IDS
 
@@ -32,6 +34,11 @@ has no `instance` or `region`, a dedicated one no `pool`.
 
 **Floors.** A value below the floor of its environment is refused, never raised in silence.
 """
+
+_NESTED_DEFAULTS: Final[dict[str, BaseModel | None]] = {
+    "ExternalOptions": TENANT_DEFAULTS.external,
+    "FirestoreOptions": TENANT_DEFAULTS.firestore,
+}
 
 
 def render() -> str:
@@ -91,18 +98,29 @@ def _model(name: str, definition: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _default(model: str, field: str, value: Mapping[str, Any]) -> str:
-    built_in: object = None
     if model in {"InstanceOptions", "PoolSettings"} and field in InstanceOptions.model_fields:
-        built_in = getattr(INSTANCE_DEFAULTS, field)
-    elif model == "PlanSettings" and field not in {"instance", "targets"}:
-        built_in = getattr(TENANT_DEFAULTS, field)
-    elif model == "TenantSettings" and field in type(TENANT_DEFAULTS).model_fields:
+        return _by_kind(field)
+    if model == "TenantSettings" and field in TenantOptions.model_fields:
         return "the plan's"
-    else:
-        built_in = value.get("default")
-    if isinstance(built_in, dict):
-        return "as below"
+    built_in = value.get("default")
+    if model == "PlanSettings":
+        built_in = getattr(TENANT_DEFAULTS, field)
+    elif model in _NESTED_DEFAULTS:
+        built_in = getattr(_NESTED_DEFAULTS[model], field)
+    if isinstance(built_in, BaseModel | dict):
+        return "as below" if built_in else "none"
     return "unset" if built_in is None else _literal(built_in)
+
+
+def _by_kind(field: str) -> str:
+    """The built-in default of an instance's option: one for all kinds, or one for each that has it."""
+    by_kind = {kind: getattr(options, field) for kind, options in INSTANCE_DEFAULTS.items()}
+    literals = {kind: _literal(value) for kind, value in by_kind.items() if value is not None}
+    if not literals:
+        return "unset"
+    if len(literals) == len(by_kind) and len(set(literals.values())) == 1:
+        return next(iter(literals.values()))
+    return ", ".join(f"{literal} ({kind})" for kind, literal in literals.items())
 
 
 def _type(value: Mapping[str, Any]) -> str:

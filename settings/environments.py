@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from typing import Final, get_args
+from typing import Final
 
 from settings import cron, names
 from settings.defaults import AUDIT_RETENTION_DAYS, AUDIT_RETENTION_DAYS_SOX, FLOORS
 from settings.errors import Findings
 from settings.models import AwsSettings, BackupSettings, GcpSettings, MonitoringSettings, SecretSettings, Settings
 from settings.plan import AwsPlan, BucketNames, EnvironmentPlan, GcpPlan, InstancePlan, ZonePlan
-from settings.types import Cloud, EnvironmentName, SqlKind
+from settings.types import CLOUDS, Cloud, EnvironmentName, SqlKind
 
-CLOUDS: Final[tuple[Cloud, ...]] = get_args(Cloud)
 _DRILL_INTERVAL_DAYS: Final = 7  # R3.4
 # Regions whose zone b new accounts do not have.
 _ZONE_LETTERS: Final = {"ap-northeast-1": "ac", "us-west-1": "ac"}

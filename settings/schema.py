@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from settings.load import EXTERNAL_SECRETS, NAMESPACE
 from settings.models import Settings
-from settings.types import RESERVED_SECRET_NAMES
+from settings.types import CLOUDS, RESERVED_SECRET_NAMES
 
 SCHEMA_FILE: Final = Path(__file__).parent / "stack.schema.json"
 
@@ -57,6 +57,7 @@ def stack_schema() -> dict[str, Any]:
                 "properties": properties,
                 "patternProperties": {f"^(?!{NAMESPACE}:)[^:]+:.+$": {}},
                 "required": [f"{NAMESPACE}:{field}" for field in schema["required"]],
+                "anyOf": [{"required": [f"{NAMESPACE}:{cloud}"]} for cloud in CLOUDS],
                 "additionalProperties": False,
             },
             **_PULUMI_KEYS,

@@ -6,7 +6,7 @@ import ipaddress
 import re
 import zoneinfo
 from functools import cache
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -28,6 +28,8 @@ ServiceAccount = Literal["gateway", "worker"]
 VercelTarget = Literal["production", "preview", "development"]
 VercelProtection = Literal["standard", "all", "previews", "none"]
 CanaryPercent = Literal[10, 50, 100]
+
+CLOUDS: Final[tuple[Cloud, ...]] = get_args(Cloud)
 
 # Where a kind of database runs; an external one is a guest of the home cloud.
 CLOUD_OF_KIND: Final[dict[Kind, Cloud | None]] = {

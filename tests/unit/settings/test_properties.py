@@ -97,11 +97,11 @@ def test_names_are_one_to_one(one: str, other: str) -> None:
 @given(any_ids)
 def test_names_of_any_id_fit_and_are_well_formed(tenant: str) -> None:
     [found] = tenants(document([{"id": tenant}])).values()
-    for name in (found.database, found.owner_role, *found.logins):
+    for name in (found.database, found.sql.owner_role, *found.sql.logins):
         assert len(name) <= 63
         assert name.isidentifier()
         assert name.islower()
-    assert len({found.database, found.owner_role, *found.logins}) == 4
+    assert len({found.database, found.sql.owner_role, *found.sql.logins}) == 4
     assert len(found.url_secret) <= 255
 
 
@@ -122,8 +122,8 @@ def test_tenant_wins_where_it_is_set(by_plan: dict[str, Any], by_tenant: dict[st
     acme = tenants(raw)["acme"]
     expected = defaults | by_plan | by_tenant
     assert {
-        "connection_limit": acme.connection_limit,
-        "statement_timeout_seconds": acme.statement_timeout_seconds,
+        "connection_limit": acme.sql.connection_limit,
+        "statement_timeout_seconds": acme.sql.statement_timeout_seconds,
         "files": acme.files.mode,
         "ring": acme.ring,
     } == expected
@@ -137,10 +137,10 @@ def test_placement_is_as_declared(tenant_list: list[dict[str, Any]]) -> None:
     for entry in tenant_list:
         tenant = found[entry["id"]]
         if "dedicated" in entry.values() or "enterprise" in entry.values():
-            assert (tenant.pool, tenant.instance_key) == (None, f"tenant-{tenant.id}")
+            assert (tenant.sql.pool, tenant.sql.instance_key) == (None, f"tenant-{tenant.id}")
         else:
             pool = entry.get("pool", "general")
-            assert (tenant.pool, tenant.instance_key, tenant.instance) == (pool, f"pool-{pool}", None)
+            assert (tenant.sql.pool, tenant.sql.instance_key, tenant.instance) == (pool, f"pool-{pool}", None)
 
 
 @modest

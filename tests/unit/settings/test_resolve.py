@@ -19,12 +19,14 @@ ENTERPRISE_PLAN = {
 def test_one_id_is_a_complete_tenant() -> None:
     acme = tenants(dev({"tenants": [{"id": "acme-co"}]}))["acme-co"]
     assert (acme.display_name, acme.plan, acme.state, acme.kind) == ("acme-co", "standard", "active", "cloudsql")
-    assert (acme.placement, acme.pool, acme.instance_key, acme.instance) == ("shared", "general", "pool-general", None)
-    assert (acme.region, acme.ring, acme.targets, acme.rotation) == ("europe-west1", "all", {}, 1)
-    assert (acme.connection_limit, acme.statement_timeout_seconds) == (10, 30)
-    assert (acme.database, acme.owner_role) == ("tn_acme_co", "tn_acme_co_owner")
-    assert (acme.logins, acme.active_login) == (("tn_acme_co_a", "tn_acme_co_b"), "tn_acme_co_a")
-    assert (acme.credential_secret, acme.url_secret) == ("tenant-acme-co-credential", "tenant-acme-co-database-url")
+    sql = acme.sql
+    assert (sql.placement, sql.pool, sql.instance_key, sql.instance) == ("shared", "general", "pool-general", None)
+    assert (acme.cloud, acme.instance, acme.on_firestore, acme.as_guest) == ("gcp", None, None, None)
+    assert (acme.region, acme.ring, acme.targets, sql.rotation) == ("europe-west1", "all", {}, 1)
+    assert (sql.connection_limit, sql.statement_timeout_seconds) == (10, 30)
+    assert (acme.database, sql.owner_role) == ("tn_acme_co", "tn_acme_co_owner")
+    assert (sql.logins, sql.active_login) == (("tn_acme_co_a", "tn_acme_co_b"), "tn_acme_co_a")
+    assert (sql.credential_secret, acme.url_secret) == ("tenant-acme-co-credential", "tenant-acme-co-database-url")
     assert acme.files == FilesPlan(mode="prefix", bucket="ledgerly-dev-uploads", folder="acme-co/")
     assert acme.labels == {"tenant": "acme-co", "plan": "standard"}
     assert (acme.guarded, acme.legal_hold, acme.recreate_after_loss) == (True, False, False)
@@ -43,7 +45,7 @@ def test_one_id_is_a_complete_tenant() -> None:
 )
 def test_layers_of_an_option(by_plan: dict[str, Any], by_tenant: dict[str, Any], expected: int) -> None:
     document = dev({"plans.standard": {"pool": "general", **by_plan}, "tenants.0": {"id": "acme", **by_tenant}})
-    assert tenants(document)["acme"].connection_limit == expected
+    assert tenants(document)["acme"].sql.connection_limit == expected
 
 
 @pytest.mark.parametrize(
@@ -108,13 +110,13 @@ def test_tenant_may_leave_the_placement_of_its_plan() -> None:
     )
     found = tenants(document)
     acme, cobalt = found["acme"], found["cobalt"]
-    assert (acme.placement, acme.pool, acme.region, acme.instance_key) == (
+    assert (acme.sql.placement, acme.sql.pool, acme.region, acme.sql.instance_key) == (
         "dedicated",
         None,
         "europe-west3",
         "tenant-acme",
     )
-    assert (cobalt.placement, cobalt.pool, cobalt.instance, cobalt.instance_key) == (
+    assert (cobalt.sql.placement, cobalt.sql.pool, cobalt.instance, cobalt.sql.instance_key) == (
         "shared",
         "general",
         None,
@@ -127,7 +129,7 @@ def test_tenant_may_leave_the_placement_of_its_plan() -> None:
 )
 def test_rotations_add_up_and_logins_alternate(everyone: int, extra: int, rotation: int, login: str) -> None:
     acme = tenants(dev({"secrets.rotation": everyone, "tenants.0.extra_rotations": extra}))["acme"]
-    assert (acme.rotation, acme.active_login) == (rotation, f"tn_acme_{login}")
+    assert (acme.sql.rotation, acme.sql.active_login) == (rotation, f"tn_acme_{login}")
 
 
 def test_files() -> None:
@@ -229,8 +231,10 @@ def test_every_name_of_the_longest_ids_fits() -> None:
     )
     found = plan(document)
     for tenant in found.tenants:
-        assert all(len(name) <= 63 for name in (tenant.database, tenant.owner_role, *tenant.logins))  # PostgreSQL
-        assert all(len(name) <= 255 for name in (tenant.credential_secret, tenant.url_secret))  # Secret Manager
+        assert all(
+            len(name) <= 63 for name in (tenant.database, tenant.sql.owner_role, *tenant.sql.logins)
+        )  # PostgreSQL
+        assert all(len(name) <= 255 for name in (tenant.sql.credential_secret, tenant.url_secret))  # Secret Manager
         assert all(len(value) <= 63 for value in tenant.labels.values())
         assert len(str(tenant.files.bucket)) <= 63  # Cloud Storage
     for instance in found.instances:
