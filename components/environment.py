@@ -32,7 +32,7 @@ class Environment(pulumi.ComponentResource):
     def __init__(self, name: str, args: EnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         plan = args.plan.environment
         super().__init__(
-            "tenantry:environment:Environment", name, {"environment": plan.name, "clouds": list(plan.clouds)}, opts
+            "tenantry:environment:Environment", name, {"environment": plan.name, "cloudNames": list(plan.clouds)}, opts
         )
 
         self.clouds = Clouds(

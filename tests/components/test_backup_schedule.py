@@ -6,7 +6,7 @@ import base64
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pulumi_gcp as gcp
@@ -14,7 +14,10 @@ import pytest
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 
 from components.backup_schedule import BackupSchedule, BackupScheduleArgs
+from components.clouds import Clouds
 from components.gcp.backup_workflows import stagger
+from components.gcp.cloudsql import SqlInstance
+from components.gcp.environment import GoogleEnvironment
 from components.gcp.platform import Account, Platform, Workload
 from components.guard import register_guard
 from settings.lifecycle import Previous
@@ -96,23 +99,33 @@ def made(plan: Plan) -> Recorder:
                 "registry": gcp.storage.Bucket("registry", name="ledgerly-prod-registry", location="EUROPE-WEST1"),
             },
         )
+        instances = {
+            each.key: gcp.sql.DatabaseInstance(each.key, name=each.name, database_version=each.version)
+            for each in plan.instances
+        }
+        google = GoogleEnvironment(
+            platform=platform,
+            pools={
+                each.key: SqlInstance(plan=each, resource=instances[each.key], users={}, replica=None)
+                for each in plan.instances
+            },
+            sql_job=gcp.cloudrunv2.Job("sql-job", name="tenantry-sql", location=REGION, template={"template": {}}),
+            audit_logs=cast(Any, None),
+        )
         schedule = BackupSchedule(
             "backups",
             BackupScheduleArgs(
-                environment=plan.environment,
-                instances=plan.instances,
-                sql_instances={
-                    each.key: gcp.sql.DatabaseInstance(each.key, name=each.name, database_version=each.version)
-                    for each in plan.instances
-                },
-                platform=platform,
-                sql_job=gcp.cloudrunv2.Job("sql-job", name="tenantry-sql", location=REGION, template={"template": {}}),
+                plan=plan,
+                clouds=Clouds(on_gcp=google, on_aws=None),
+                databases={},
                 guard=register_guard(Previous.from_outputs({}), ()),
             ),
         )
+        backups = schedule.gcp
+        assert backups is not None
         everything = [
-            *schedule.export_jobs.values(), schedule.drill_job, schedule.watch,
-            *schedule.instance_grants.values(), *schedule.environment_grants.values(),
+            *backups.export_jobs.values(), backups.drill_job, backups.watch,
+            *backups.instance_grants.values(), *backups.environment_grants.values(),
         ]  # fmt: skip
         return pulumi.Output.all(*(resource.urn for resource in everything))
 

@@ -12,10 +12,12 @@ import pulumi
 import pulumi_gcp as gcp
 import pytest
 
+from components.clouds import Clouds
 from components.gcp import log_metrics
 from components.gcp.alerts import Alert, create_alert, threshold
 from components.gcp.apis import SERVICES
 from components.gcp.channels import Channels
+from components.gcp.environment import GoogleEnvironment
 from components.gcp.platform import Platform
 from components.guard import register_guard
 from components.monitoring import Monitoring, MonitoringArgs
@@ -61,6 +63,21 @@ def _platform() -> Platform:
     )
 
 
+def _google(plan: Plan) -> GoogleEnvironment:
+    nothing = cast(Any, None)
+    return GoogleEnvironment(
+        platform=_platform(),
+        pools={},
+        sql_job=nothing,
+        audit_logs=gcp.logging.ProjectBucketConfig(
+            "audit-logs",
+            project=plan.environment.gcp.project,
+            location=plan.environment.gcp.region,
+            bucket_id="audit",
+        ),
+    )
+
+
 def built(plan: Plan) -> SandboxMocks:
     """Everything that the component registers for a plan."""
     mocks = boot(stack=plan.environment.name)
@@ -69,16 +86,8 @@ def built(plan: Plan) -> SandboxMocks:
         Monitoring(
             "monitoring",
             MonitoringArgs(
-                environment=plan.environment,
-                instances=plan.instances,
-                tenants=plan.tenants,
-                platform=_platform(),
-                audit_logs=gcp.logging.ProjectBucketConfig(
-                    "audit-logs",
-                    project=plan.environment.gcp.project,
-                    location=plan.environment.gcp.region,
-                    bucket_id="audit",
-                ),
+                plan=plan,
+                clouds=Clouds(on_gcp=_google(plan), on_aws=None),
                 external_secrets={
                     name: pulumi.Output.secret(f"value of {name}") for name in ("SLACK_TOKEN", "PAGERDUTY_KEY")
                 },
@@ -355,7 +364,7 @@ class TestSuspension:
         assert [key for key, value in enabled.items() if not value] == ["database-tenant-cobalt-bank"]
 
     def test_a_suspended_tenant_on_a_pool_silences_nobody_else(self, stack: SandboxMocks) -> None:
-        assert any(tenant.state == "suspended" and tenant.placement == "shared" for tenant in prod().tenants)
+        assert any(tenant.state == "suspended" and tenant.sql.placement == "shared" for tenant in prod().tenants)
         assert all(item.inputs["enabled"] is True for item in stack.of(ALERT))
 
     def test_muted_events_are_not_counted(self, stack: SandboxMocks) -> None:
@@ -510,14 +519,14 @@ class TestBudget:
     def test_none_without_an_amount_or_an_account(self) -> None:
         plan = prod()
         assert built(with_monitoring(plan, budget=None)).of(BUDGET) == []
-        no_account = replace(plan.environment, gcp=replace(plan.environment.gcp, billing_account=None))
+        no_account = replace(plan.environment, on_gcp=replace(plan.environment.gcp, billing_account=None))
         asked = with_monitoring(replace(plan, environment=no_account), budget=BudgetSettings(amount=1))
         assert built(asked).of(BUDGET) == []
 
 
 def test_a_tenant_on_a_pool_adds_and_changes_nothing(stack: SandboxMocks) -> None:
     plan = prod()
-    one = next(tenant for tenant in plan.tenants if tenant.placement == "shared")
+    one = next(tenant for tenant in plan.tenants if tenant.sql.placement == "shared")
     more = built(replace(plan, tenants=(*plan.tenants, replace(one, id="newcomer"))))
     inputs = {(item.type, item.name): item.inputs for item in stack.registrations}
     assert {(item.type, item.name): item.inputs for item in more.registrations} == inputs
@@ -528,7 +537,7 @@ def test_a_tenant_with_its_own_instance_adds_one_policy_and_changes_nothing(stac
     one = next(tenant for tenant in plan.tenants if tenant.instance is not None)
     assert one.instance is not None
     instance = replace(one.instance, key="tenant-newcomer", name="ledgerly-prod-t-newcomer-1")
-    newcomer = replace(one, id="newcomer", instance=instance, instance_key=instance.key)
+    newcomer = replace(one, id="newcomer", on_sql=replace(one.sql, instance=instance, instance_key=instance.key))
     more = built(replace(plan, tenants=(*plan.tenants, newcomer)))
     before = {(item.type, item.name): item.inputs for item in stack.registrations}
     after = {(item.type, item.name): item.inputs for item in more.registrations}

@@ -227,6 +227,7 @@ class TestRegistry:
         registry = built("dev").outputs["registry"]
         assert registry["tenants"]["acme"] == {
             "kind": "cloudsql",
+            "cloud": "gcp",
             "placement": "shared",
             "pool": "general",
             "region": "europe-west1",
