@@ -9,20 +9,24 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from sandbox.cloud import references
 from sandbox.cloud.errors import CloudError, ProviderError
 from sandbox.cloud.synthesis import ProviderConfig, project_number
 from sandbox.cloud.tables.gcp import (
     AGENT_ON_ENABLE,
     BUCKET,
+    DELETED_TOPIC,
     ENABLED_AT_START,
     INSTANCE,
     KEY,
     NETWORK,
     SECRET,
     SERVICE_AGENTS,
+    SUBSCRIPTION,
+    TOPIC,
 )
 from sandbox.cloud.values import Props, Value, get_path, strings_in
 
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 
     from sandbox.cloud.clock import Clock
     from sandbox.cloud.rules import Rule
-    from sandbox.cloud.store import Store
+    from sandbox.cloud.store import CloudObject, Store
 
 ACCOUNT: Final = "gcp:serviceaccount/account:Account"
 CHANNEL: Final = "gcp:monitoring/notificationChannel:NotificationChannel"
@@ -43,6 +47,9 @@ LOG_BUCKET: Final = "gcp:logging/projectBucketConfig:ProjectBucketConfig"
 RUN_JOB: Final = "gcp:cloudrunv2/job:Job"
 RUN_SERVICE: Final = "gcp:cloudrunv2/service:Service"
 SINK: Final = "gcp:logging/projectSink:ProjectSink"
+FIRESTORE: Final = "gcp:firestore/database:Database"
+_MULTI_REGIONS: Final = {"eur3": "europe", "nam5": "us", "nam7": "us"}
+"""Firestore's multi-regions, and where their keys are."""
 ENCRYPTER: Final = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 _AGENT_HOSTS: Final = ("gs-project-accounts", "serverless-robot-prod", "service-networking", "compute-system")
 _USER_METRIC: Final = re.compile(r"logging\.googleapis\.com/user/([\w./-]+)")
@@ -62,6 +69,15 @@ class World:
     inputs: Props
     outputs: Props
     config: ProviderConfig
+
+    @property
+    def key(self) -> str:
+        """What the store knows the resource by."""
+        return f"{self.id}@{self.region}" if self.rule.regional else self.id
+
+    @property
+    def region(self) -> str:
+        return str(self.outputs.get("region") or self.config.region)
 
     @property
     def project(self) -> str:
@@ -105,6 +121,9 @@ def check_update(world: World, before: Props) -> None:
 
 
 def _check_update_too(world: World) -> None:
+    if world.rule.check is not None:
+        world.rule.check(world)
+    references.check(world)
     _check_encryption(world)
     _check_service_accounts(world)
     check = _ON_CREATE_AND_UPDATE.get(world.token)
@@ -134,7 +153,9 @@ def api_enabled(store: Store, project: str, api: str) -> bool:
 def _encryption_uses(world: World) -> Iterator[tuple[str, str, str | None]]:
     """Key, the identity that must be able to use it, and the location that the key must have (None: any)."""
     number = world.number
-    location = str(world.outputs.get("location") or world.outputs.get("region") or "").lower()
+    location = str(
+        world.outputs.get("location") or world.outputs.get("region") or world.outputs.get("locationId") or ""
+    ).lower()
     found: Mapping[str, tuple[str, str, str | None]] = {
         INSTANCE: ("encryptionKeyName", world.agent("sqladmin.googleapis.com"), location),
         BUCKET: ("encryption.defaultKmsKeyName", storage_agent(number), location),
@@ -151,6 +172,11 @@ def _encryption_uses(world: World) -> Iterator[tuple[str, str, str | None]]:
         ),
         "gcp:workflows/workflow:Workflow": ("cryptoKeyName", world.agent("workflows.googleapis.com"), location),
         RUN_SERVICE: ("template.encryptionKey", world.agent("run.googleapis.com"), location),
+        FIRESTORE: (
+            "cmekConfig.kmsKeyName",
+            world.agent("firestore.googleapis.com"),
+            _MULTI_REGIONS.get(location, location),
+        ),
         RUN_JOB: ("template.template.encryptionKey", world.agent("run.googleapis.com"), location),
     }
     if world.token in found:
@@ -442,6 +468,16 @@ def after_create(world: World) -> None:
         world.store.add_agent(str(world.outputs.get("writerIdentity")).removeprefix("serviceAccount:"))
 
 
+def after_remove(store: Store, item: CloudObject) -> None:
+    """What becomes of others when an object is gone: a subscription stays, and says that its topic is deleted."""
+    if item.type != TOPIC:
+        return
+    for found in store.objects(SUBSCRIPTION):
+        topic = str(found.outputs.get("topic"))
+        if topic in (item.id, item.outputs.get("name")):
+            store.put(replace(found, outputs={**found.outputs, "topic": DELETED_TOPIC}))
+
+
 # --- deletion --------------------------------------------------------------------------------------------------------
 
 
@@ -452,44 +488,69 @@ def check_delete(world: World, state: Props) -> None:
         CloudError: as the API would answer.
         ProviderError: the provider itself refuses.
     """
-    if world.token == INSTANCE and world.value("settings.deletionProtectionEnabled"):
-        raise CloudError(
-            400,
-            "The instance is protected. Please disable the deletion protection and try again. To disable deletion "
-            "protection, update the instance settings with deletionProtectionEnabled set to false.",
-            "instanceProtected",
-        )
-    if world.token == BUCKET:
-        _check_bucket_delete(world, state)
-    elif world.token == BUCKET_OBJECT:
-        check_object_retention(world)
-    elif world.token == CONNECTION and state.get("deletionPolicy") != "REMOVE_PEERING":
-        network = _network_id(str(world.outputs.get("network")), world.project)
-        for item in world.store.objects(INSTANCE):
-            used = get_path(item.outputs, "settings.ipConfiguration.privateNetwork")
-            if used and _network_id(str(used), world.project) == network:
-                raise CloudError(
-                    400,
-                    "Failed to delete connection; Producer services (e.g. CloudSQL, Cloud Memstore, etc.) are still"
-                    f" using this connection: {item.id}",
-                    "flowException",
-                )
-    elif world.token == LOG_BUCKET and world.outputs.get("locked"):
-        raise CloudError(
-            400,
-            f"Log bucket {world.id} is locked: it can be deleted only after every entry has been kept for"
-            f" {world.outputs.get('retentionDays')} days",
-            "failedPrecondition",
-        )
+    check = _ON_DELETE.get(world.token)
+    if check is not None:
+        check(world, state)
+    references.check_unused(world)
     for token, child in world.store.children(world.token, world.id):
-        if _blocks(token, world.token) and not (world.token == BUCKET and state.get("forceDestroy")):
+        if _blocks(token, world.token) and not (world.token in _FORCED and state.get("forceDestroy")):
             raise CloudError(400, f"{world.id} is still used by {token} {child}", "resourceInUseByAnotherResource")
+
+
+_FORCED: Final = (BUCKET, "gcp:dns/managedZone:ManagedZone")
+"""Types whose `forceDestroy` takes their contents along."""
 
 
 def _blocks(child: str, parent: str) -> bool:
     from sandbox.cloud.tables import rule_for  # noqa: PLC0415 - the tables import this module's neighbours
 
     return any(entry.token == parent and entry.on_delete == "block" for entry in rule_for(child).parents)
+
+
+def _check_instance_delete(world: World, _state: Props) -> None:
+    if world.value("settings.deletionProtectionEnabled"):
+        raise CloudError(
+            400,
+            "The instance is protected. Please disable the deletion protection and try again. To disable deletion "
+            "protection, update the instance settings with deletionProtectionEnabled set to false.",
+            "instanceProtected",
+        )
+
+
+def _check_connection_delete(world: World, state: Props) -> None:
+    if state.get("deletionPolicy") == "REMOVE_PEERING":
+        return
+    network = _network_id(str(world.outputs.get("network")), world.project)
+    for item in world.store.objects(INSTANCE):
+        used = get_path(item.outputs, "settings.ipConfiguration.privateNetwork")
+        if used and _network_id(str(used), world.project) == network:
+            raise CloudError(
+                400,
+                "Failed to delete connection; Producer services (e.g. CloudSQL, Cloud Memstore, etc.) are still"
+                f" using this connection: {item.id}",
+                "flowException",
+            )
+
+
+def _check_log_bucket_delete(world: World, _state: Props) -> None:
+    if world.outputs.get("locked"):
+        raise CloudError(
+            400,
+            f"Log bucket {world.id} is locked: it can be deleted only after every entry has been kept for"
+            f" {world.outputs.get('retentionDays')} days",
+            "failedPrecondition",
+        )
+
+
+def _check_firestore_delete(world: World, state: Props) -> None:
+    name, protected = world.outputs.get("name"), "DELETE_PROTECTION_ENABLED"
+    if state.get("deleteProtectionState") == protected:
+        raise ProviderError(
+            f"Cannot delete Firestore database {name}: Delete Protection is enabled. Set delete_protection_state to"
+            " DELETE_PROTECTION_DISABLED for this resource and run `pulumi up` before attempting to delete it."
+        )
+    if world.outputs.get("deleteProtectionState") == protected:
+        raise CloudError(400, f"The database {world.id} has delete protection enabled", "failedPrecondition")
 
 
 def _check_bucket_delete(world: World, state: Props) -> None:
@@ -521,6 +582,16 @@ def check_object_retention(world: World) -> None:
             f" and cannot be deleted, overwritten or archived until {until.isoformat()}",
             "retentionPolicyNotMet",
         )
+
+
+_ON_DELETE: Final[Mapping[str, Callable[[World, Props], None]]] = {
+    BUCKET: _check_bucket_delete,
+    BUCKET_OBJECT: lambda world, _state: check_object_retention(world),
+    CONNECTION: _check_connection_delete,
+    FIRESTORE: _check_firestore_delete,
+    INSTANCE: _check_instance_delete,
+    LOG_BUCKET: _check_log_bucket_delete,
+}
 
 
 def _check_retention_change(world: World, before: Props) -> None:

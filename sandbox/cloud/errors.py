@@ -12,6 +12,35 @@ class CloudError(Exception):
         self.reason = reason
 
 
+class AwsError(CloudError):
+    """An answer of an AWS API: an HTTP status, the error's code, and a message."""
+
+    def __init__(self, status: int, message: str, code: str) -> None:
+        Exception.__init__(self, f"https response error StatusCode: {status}, api error {code}: {message}")
+        self.status = status
+        self.reason = code
+
+
+class VercelError(CloudError):
+    """An answer of Vercel's API as its provider prints it: a code and a message, no status."""
+
+    def __init__(self, status: int, message: str, code: str) -> None:
+        Exception.__init__(self, f"{code} - {message}")
+        self.status = status
+        self.reason = code
+
+
+def refusal(token: str, status: int, message: str, reason: str) -> CloudError:
+    """A cloud's answer in the words of the cloud that a type belongs to."""
+    kinds: dict[str, type[CloudError]] = {"aws": AwsError, "vercel": VercelError}
+    return kinds.get(token.partition(":")[0], CloudError)(status, message, reason)
+
+
+def api_error(token: str, status: int, message: str, reason: str = "") -> CloudError:
+    """A refusal in the words of the cloud that a resource type belongs to."""
+    return (VercelError if token.startswith("vercel:") else CloudError)(status, message, reason)
+
+
 class ProviderError(Exception):
     """A refusal by the provider itself, before any call to the API."""
 

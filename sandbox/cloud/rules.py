@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from sandbox.cloud.checks import World
+    from sandbox.cloud.errors import CloudError
     from sandbox.cloud.synthesis import Synthesis
+    from sandbox.cloud.values import Props
 
 
 @dataclass(frozen=True)
@@ -18,16 +21,24 @@ class Parent:
     token: str
     id_template: str
     """In the notation of recovery.ids; filters as there."""
-    on_delete: Literal["block", "cascade"] = "cascade"
-    """What deleting the parent does: the API refuses while this child lives, or the child goes with it."""
+    on_delete: Literal["block", "cascade", "ignore"] = "cascade"
+    """What deleting the parent does: the API refuses while this child lives, the child goes with it, or nothing."""
+    each: str = ""
+    """The path of a property that names any number of parents; the template then sees each of them as ``{each}``."""
+    pattern: str = ""
+    """A regular expression for what names an object of this cloud; anything else is taken on trust."""
 
 
 @dataclass(frozen=True)
 class Reservation:
     """How long a name stays taken after deletion; None is forever."""
 
-    days: int | None
+    days: float | None
     message: str
+    days_from: str = ""
+    """The property that says how many days, where it is set; zero frees the name at once."""
+    key: str = "{id}"
+    """What stays taken."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,8 @@ class Rule:
     """Paths where only some changes replace: old and new value to a verdict."""
     check_defaults: Mapping[str, Any] = field(default_factory=dict)
     """Schema defaults that the provider puts into the inputs at Check, so that policies see them."""
+    plan_defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Defaults that the provider fills in when it plans: not in the inputs, but known in preview."""
     server_defaults: Mapping[str, Any] = field(default_factory=dict)
     """Settable properties that the cloud fills when unset: unknown in preview."""
     planned: Mapping[str, str] = field(default_factory=dict)
@@ -62,11 +75,27 @@ class Rule:
     api: str = ""
     """The API that must be enabled in the project."""
     on_exists: Literal["conflict", "adopt"] = "conflict"
+    exists_code: str = "alreadyExists"
+    """The API's name for the error when a name is taken."""
+    regional: bool = False
+    """The id is unique in a region only: elsewhere the same id is another object."""
+    unique: str = ""
+    """Where the server assigns the id: the name, as a template, that no second object may have."""
+    conflict: Callable[[str], CloudError] | None = None
+    """The refusal of an id that exists, where the API has words of its own for it."""
     parents: tuple[Parent, ...] = ()
     reservation: Reservation | None = None
     kept_in_cloud: bool = False
     """Deleting only forgets it: the API has no delete (KMS key rings)."""
     protections: Mapping[str, str] = field(default_factory=dict)
     """State path that must be false for a delete, with the provider's or the API's message."""
+    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Paths that name other objects, with the types these may have: they must exist, and stay while they are named."""
+    validate: Callable[[Props], Iterable[tuple[str, str]]] | None = None
+    """What the provider's own validators find wrong: path and reason. Unknown values are to be passed over."""
+    check: Callable[[World], None] | None = None
+    """What the API refuses on create and update because of other objects, or because settings contradict each other."""
+    on_read: Callable[[Props, Props], None] | None = None
+    """Puts what cannot be read back into the outputs that were found (first), from the state (second)."""
     stateless: bool = False
     """Nothing exists outside the Pulumi state (the random provider)."""

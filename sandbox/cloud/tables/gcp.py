@@ -6,8 +6,10 @@ the types that the program uses are here; any other type is an error.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
+from sandbox.cloud.errors import CloudError
 from sandbox.cloud.rules import Parent, Reservation, Rule
 from sandbox.cloud.synthesis import Synthesis, content_md5_base64, content_md5_hex, digest_number
 from sandbox.cloud.values import Value, get_path
@@ -15,12 +17,19 @@ from sandbox.cloud.values import Value, get_path
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sandbox.cloud.checks import World
+
 COMPUTE: Final = "https://www.googleapis.com/compute/v1/"
 NETWORK: Final = "gcp:compute/network:Network"
 KEY: Final = "gcp:kms/cryptoKey:CryptoKey"
 INSTANCE: Final = "gcp:sql/databaseInstance:DatabaseInstance"
 BUCKET: Final = "gcp:storage/bucket:Bucket"
 SECRET: Final = "gcp:secretmanager/secret:Secret"  # noqa: S105 - a resource type
+TOPIC: Final = "gcp:pubsub/topic:Topic"
+SUBSCRIPTION: Final = "gcp:pubsub/subscription:Subscription"
+DELETED_TOPIC: Final = "_deleted-topic_"
+"""What a subscription names as its topic once that is deleted."""
+POOL: Final = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool"
 _NETWORK_PARENT: Final = Parent(NETWORK, "projects/{project}/global/networks/{network|last}", "block")
 _WORKFLOW_DELETE: Final = "cannot destroy workflow without setting deletion_protection=false and running `pulumi up`"
 
@@ -44,6 +53,12 @@ def _iam(parent: Parent | None, *keys: str, api: str, binding: bool = False) -> 
 def _ipv4(made: Synthesis, salt: str) -> str:
     number = digest_number(f"{made.seed}/{salt}", 2**16)
     return f"10.200.{number >> 8}.{number & 255}"
+
+
+def _global_address(made: Synthesis) -> str:
+    if made.inputs.get("addressType") == "INTERNAL":
+        return f"10.{made.digits('block', 200)}.0.0"
+    return f"34.{96 + made.digits('block', 90)}.{made.digits('b', 256)}.{made.digits('c', 256)}"
 
 
 def _sql_private(made: Synthesis) -> str:
@@ -149,6 +164,7 @@ SERVICE_AGENTS: Final[Mapping[str, str]] = {
     "artifactregistry.googleapis.com": "gcp-sa-artifactregistry",
     "cloudscheduler.googleapis.com": "gcp-sa-cloudscheduler",
     "compute.googleapis.com": "compute-system",
+    "firestore.googleapis.com": "gcp-sa-firestore",
     "logging.googleapis.com": "gcp-sa-logging",
     "monitoring.googleapis.com": "gcp-sa-monitoring-notification",
     "pubsub.googleapis.com": "gcp-sa-pubsub",
@@ -191,6 +207,43 @@ ENABLED_AT_START: Final = frozenset(
         "storage.googleapis.com",
     }
 )
+
+_ACTIVE: Final = {"state": "ACTIVE"}
+_SOFT_DELETED: Final = Reservation(
+    30,
+    "Requested entity already exists: {id} was deleted, its id stays taken for 30 days in which it can be undeleted.",
+)
+_FEDERATION_ID: Final = re.compile(r"(?!gcp-)[a-z0-9-]{4,32}")
+
+
+def _check_pool(world: World) -> None:
+    _check_federation_id("workloadIdentityPoolId", str(world.outputs.get("workloadIdentityPoolId")))
+
+
+def _check_pool_provider(world: World) -> None:
+    _check_federation_id("workloadIdentityPoolProviderId", str(world.outputs.get("workloadIdentityPoolProviderId")))
+    if world.outputs.get("oidc") and "google.subject" not in (world.outputs.get("attributeMapping") or {}):
+        raise CloudError(400, "Attribute mapping must contain google.subject", "invalidArgument")
+
+
+def _check_federation_id(name: str, value: str) -> None:
+    if not _FEDERATION_ID.fullmatch(value):
+        raise CloudError(
+            400,
+            f"{name} {value!r} must have 4 to 32 lowercase letters, digits and hyphens and not start with gcp-",
+            "invalidArgument",
+        )
+
+
+def _check_subscription(world: World) -> None:
+    for path in ("topic", "deadLetterPolicy.deadLetterTopic"):
+        name = str(get_path(world.outputs, path) or "")
+        if not name or name == DELETED_TOPIC:
+            continue
+        topic = name if "/" in name else f"projects/{world.project}/topics/{name}"
+        if topic.split("/")[1] == world.project and not world.store.exists(TOPIC, topic):
+            raise CloudError(404, f"Resource not found (resource={name.rsplit('/', 1)[-1]}).", "notFound")
+
 
 RULES: Final[Mapping[str, Rule]] = {
     # --- project -------------------------------------------------------------------------------------------------
@@ -299,7 +352,7 @@ RULES: Final[Mapping[str, Rule]] = {
         check_defaults={"addressType": "EXTERNAL"},
         server_defaults={"prefixLength": 0},
         computed={
-            "address": lambda made: f"10.{made.digits('block', 200)}.0.0",
+            "address": _global_address,
             "selfLink": COMPUTE + "{id}",
             "creationTimestamp": "{now}",
             "labelFingerprint": _etag,
@@ -397,8 +450,41 @@ RULES: Final[Mapping[str, Rule]] = {
         virtual={"createIgnoreAlreadyExists": None},
         api="iam.googleapis.com",
     ),
+    "gcp:serviceaccount/iAMBinding:IAMBinding": _iam(
+        Parent("gcp:serviceaccount/account:Account", "{serviceAccountId}"),
+        "serviceAccountId",
+        binding=True,
+        api="iam.googleapis.com",
+    ),
     "gcp:serviceaccount/iAMMember:IAMMember": _iam(
         Parent("gcp:serviceaccount/account:Account", "{serviceAccountId}"), "serviceAccountId", api="iam.googleapis.com"
+    ),
+    # --- workload identity ---------------------------------------------------------------------------------------
+    POOL: Rule(
+        immutable=("mode", "project", "workloadIdentityPoolId"),
+        computed={
+            "name": "projects/{number}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
+            **_ACTIVE,
+        },
+        api="iam.googleapis.com",
+        reservation=_SOFT_DELETED,
+        check=_check_pool,
+    ),
+    "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": Rule(
+        immutable=("project", "workloadIdentityPoolId", "workloadIdentityPoolProviderId"),
+        computed={
+            "name": (
+                "projects/{number}/locations/global/workloadIdentityPools/{workloadIdentityPoolId|last}"
+                "/providers/{workloadIdentityPoolProviderId}"
+            ),
+            **_ACTIVE,
+        },
+        api="iam.googleapis.com",
+        parents=(
+            Parent(POOL, "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId|last}"),
+        ),
+        reservation=_SOFT_DELETED,
+        check=_check_pool_provider,
     ),
     # --- Cloud SQL -----------------------------------------------------------------------------------------------
     INSTANCE: Rule(
@@ -832,6 +918,14 @@ RULES: Final[Mapping[str, Rule]] = {
         "project",
         api="run.googleapis.com",
     ),
+    "gcp:cloudrunv2/serviceIamBinding:ServiceIamBinding": _iam(
+        Parent("gcp:cloudrunv2/service:Service", "projects/{project}/locations/{location}/services/{name|last}"),
+        "location",
+        "name",
+        "project",
+        binding=True,
+        api="run.googleapis.com",
+    ),
     "gcp:artifactregistry/repository:Repository": Rule(
         immutable=(
             "format",
@@ -856,10 +950,23 @@ RULES: Final[Mapping[str, Rule]] = {
         },
         api="artifactregistry.googleapis.com",
     ),
-    "gcp:pubsub/topic:Topic": Rule(
+    TOPIC: Rule(
         immutable=("name", "project", "tags"),
         check_defaults={"schemaSettings.encoding": "ENCODING_UNSPECIFIED", "messageTransforms.disabled": False},
         server_defaults={"messageStoragePolicy": {"allowedPersistenceRegions": []}},
+        api="pubsub.googleapis.com",
+    ),
+    SUBSCRIPTION: Rule(
+        immutable=("enableMessageOrdering", "filter", "name", "project", "tags", "topic"),
+        check_defaults={"cloudStorageConfig.maxDuration": "300s", "messageRetentionDuration": "604800s"},
+        server_defaults={"ackDeadlineSeconds": 10, "expirationPolicy": {"ttl": "2678400s"}},
+        api="pubsub.googleapis.com",
+        check=_check_subscription,
+    ),
+    "gcp:pubsub/subscriptionIAMMember:SubscriptionIAMMember": _iam(
+        Parent(SUBSCRIPTION, "projects/{project}/subscriptions/{subscription|last}"),
+        "project",
+        "subscription",
         api="pubsub.googleapis.com",
     ),
     "gcp:pubsub/topicIAMMember:TopicIAMMember": _iam(
