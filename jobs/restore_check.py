@@ -22,8 +22,8 @@ import psycopg
 from jobs.sql import gcp
 from jobs.sql.errors import JobError
 from jobs.sql.log import Log
-from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, ca_file, message_of, run
-from jobs.sql.registry import parse_instance
+from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, message_of, open_server, run
+from jobs.sql.registry import Scope, parse_instance
 from jobs.sql.verify import count
 
 SCRATCH_DATABASE: Final = "restore_check"
@@ -144,13 +144,12 @@ def _check(key: str, host: str, export: re.Match[str], variables: Mapping[str, s
     content = gcp.BucketObjects(gcp.Session(), variables["REGISTRY_BUCKET"]).read(name)
     if content is None:
         raise JobError(f"{name}: no such object")
-    instance = parse_instance(name, content, project=variables["PROJECT"])
+    instance = parse_instance(name, content, Scope(kind="cloudsql", home=variables["PROJECT"]))
     if host == instance.host:
         raise JobError(f"--host {host}: is the instance itself; a restore is only tried on a scratch instance")
-    token = gcp.AccessToken()()
+    token = gcp.AccessToken()(instance)
     log.protect(token)
-    with ca_file(variables["SERVER_CA_PEM"]) as ca:
-        server = Server(host=host, port=instance.port, ca_file=ca)
+    with open_server(instance, host=host, ca_pem=variables["SERVER_CA_PEM"]) as server:
         with server.admin(user=instance.admin_user, password=token, database=MAINTENANCE_DATABASE) as connection:
             run(connection, "DROP DATABASE IF EXISTS {name}", name=SCRATCH_DATABASE)
             run(connection, "CREATE DATABASE {name} TEMPLATE template0", name=SCRATCH_DATABASE)

@@ -16,7 +16,7 @@ from jobs.sql.catalog import Catalog, Group
 from jobs.sql.errors import IsolationError, JobError
 from jobs.sql.facts import Login, violations
 from jobs.sql.log import Log
-from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, ca_file, message_of, rows
+from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, message_of, open_server, rows
 from jobs.sql.registry import Instance, Status, Tenant, parse_credential
 from jobs.sql.stores import AdminPassword, Objects, Secrets
 
@@ -72,24 +72,23 @@ class Apply:
         waiting = list(group.tenants)
         failed = 0
         try:
-            with ca_file(instance.server_ca_pem) as ca:
-                server = Server(host=instance.host, port=instance.port, ca_file=ca)
-                with self._admin(instance, server, MAINTENANCE_DATABASE) as lock:
-                    self._take_lock(lock, instance)
-                    self._close_common_databases(lock, group)
-                    prepared: list[Tenant] = []
-                    for tenant in group.tenants:
-                        if self._attempt(lock, tenant, partial(self._prepare, tenant, instance, server)):
-                            prepared.append(tenant)
-                        else:
-                            waiting.remove(tenant)
-                            failed += 1
-                    # Only now is every door closed: what is proved for one tenant holds against all the others.
-                    for tenant in prepared:
-                        foreign = next((other for other in prepared if other is not tenant), None)
-                        if not self._attempt(lock, tenant, partial(self._finish, tenant, foreign, instance, server)):
-                            failed += 1
+            with open_server(instance) as server, self._admin(instance, server, MAINTENANCE_DATABASE) as lock:
+                self._take_lock(lock, instance)
+                isolation.ensure_made_logins(lock, instance)
+                self._close_common_databases(lock, group)
+                prepared: list[Tenant] = []
+                for tenant in group.tenants:
+                    if self._attempt(lock, tenant, partial(self._prepare, tenant, instance, server)):
+                        prepared.append(tenant)
+                    else:
                         waiting.remove(tenant)
+                        failed += 1
+                # Only now is every door closed: what is proved for one tenant holds against all the others.
+                for tenant in prepared:
+                    foreign = next((other for other in prepared if other is not tenant), None)
+                    if not self._attempt(lock, tenant, partial(self._finish, tenant, foreign, instance, server)):
+                        failed += 1
+                    waiting.remove(tenant)
         except (JobError, psycopg.Error) as error:
             for tenant in waiting:
                 self._report(tenant, error)
@@ -111,6 +110,7 @@ class Apply:
         with self._admin(instance, server, MAINTENANCE_DATABASE) as common:
             isolation.ensure_roles(common, tenant, instance)
             ended = isolation.end_disabled_sessions(common, tenant)
+            self._make_database(common, tenant, instance)
             isolation.ensure_database(common, tenant, instance)
             isolation.ensure_limits(common, tenant, idle_in_transaction_ms=self.idle_in_transaction_ms)
         if ended:
@@ -119,12 +119,30 @@ class Apply:
                 "INFO", "sql_job.sessions_ended", message, tenant=tenant.id, instance=instance.key, sessions=ended
             )
         with self._admin(instance, server, tenant.database) as own:
-            moved = isolation.ensure_ownership(own, tenant)
+            moved = isolation.ensure_ownership(own, tenant, instance)
         if moved:
             message = f"gave {moved} objects of {tenant.database} to {tenant.owner_role}"
             self.log.event(
                 "INFO", "sql_job.objects_moved", message, tenant=tenant.id, instance=instance.key, objects=moved
             )
+
+    def _make_database(self, common: Connection, tenant: Tenant, instance: Instance) -> None:
+        """Create a new tenant's database where the cloud's API does not.
+
+        Raises:
+            JobError: the tenant had one. A database that has vanished is restored, never replaced by an empty one.
+        """
+        if not instance.MAKES_DATABASES or isolation.database_exists(common, tenant):
+            return
+        before = self._status(tenant)
+        if (before is not None and before.isolated) or self.secrets.latest(tenant.url_secret) is not None:
+            raise JobError(
+                f"{tenant.id}: no database {tenant.database} on {instance.key}, and it was in use before; restore it "
+                "from a backup; an empty one would only hide the loss"
+            )
+        isolation.make_database(common, tenant)
+        message = f"made the database {tenant.database}"
+        self.log.event("INFO", "sql_job.database_made", message, tenant=tenant.id, instance=instance.key)
 
     def _finish(self, tenant: Tenant, foreign: Tenant | None, instance: Instance, server: Server) -> None:
         """Check every fact, let the logins in, prove them, publish the DSN, write the status: in this order."""
@@ -154,7 +172,7 @@ class Apply:
             message = f"{login.name} holds all of its {tenant.connection_limit} connections: checked, not tried"
             self.log.event("WARNING", "sql_job.busy", message, tenant=tenant.id, instance=instance.key)
             return
-        login.prove(tenant, foreign=foreign)
+        login.prove(tenant, foreign=foreign, admin_role=instance.admin_role)
         if not published:
             self.secrets.add(tenant.url_secret, url)
             message = f"published the DSN of rotation {tenant.rotation}"
@@ -169,7 +187,7 @@ class Apply:
 
     @contextmanager
     def _admin(self, instance: Instance, server: Server, database: str) -> Iterator[Connection]:
-        token = self.admin_password()
+        token = self.admin_password(instance)
         self.log.protect(token)
         with server.admin(user=instance.admin_user, password=token, database=database) as connection:
             yield connection
@@ -216,12 +234,17 @@ class Apply:
             error=text,
         )
 
-    def _status_before(self, tenant: Tenant) -> Status | None:
+    def _status(self, tenant: Tenant) -> Status | None:
+        """The last run's status, whatever declaration it was for."""
         content = self.objects.read(tenant.status)
         try:
-            status = None if content is None else Status.model_validate_json(content)
+            return None if content is None else Status.model_validate_json(content)
         except ValidationError:
             return None
+
+    def _status_before(self, tenant: Tenant) -> Status | None:
+        """The last run's status, if it was about the same declaration."""
+        status = self._status(tenant)
         return status if status is not None and status.generation == tenant.generation else None
 
     def _write_status(self, tenant: Tenant, *, isolated: bool, error: str | None) -> None:

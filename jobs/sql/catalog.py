@@ -5,10 +5,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from jobs.sql.errors import JobError
-from jobs.sql.registry import Instance, Tenant, parse_instance, parse_tenant
+from jobs.sql.registry import Instance, Scope, Tenant, parse_instance, parse_tenant
 from jobs.sql.stores import Objects
-
-_KIND = "cloudsql"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +25,7 @@ class Catalog:
         groups: the instances that have tenants, sorted by key.
         homeless: valid tenants whose instance is missing or damaged, each with the reason.
         damaged: names of tenant objects that cannot be used, each with the reason.
-        other_kinds: how many tenants live elsewhere (Firestore and the like) and are none of this job's business.
+        other_kinds: how many tenants live elsewhere (Firestore, external) and are none of this job's business.
     """
 
     groups: tuple[Group, ...]
@@ -40,7 +38,7 @@ class Catalog:
         return sum(len(group.tenants) for group in self.groups) + len(self.homeless) + len(self.damaged)
 
 
-def load(objects: Objects, *, project: str) -> Catalog:
+def load(objects: Objects, scope: Scope) -> Catalog:
     """Read the registry. A damaged object costs its own tenant or instance, never the run."""
     tenants: dict[str, list[Tenant]] = defaultdict(list)
     damaged: list[tuple[str, str]] = []
@@ -49,11 +47,11 @@ def load(objects: Objects, *, project: str) -> Catalog:
         content = objects.read(name)
         if content is None:  # removed between the listing and the reading
             continue
-        if _kind(content) not in (None, _KIND):
+        if kind_of(content) not in (None, scope.kind):
             other_kinds += 1
             continue
         try:
-            tenant = parse_tenant(name, content)
+            tenant = parse_tenant(name, content, scope.kind)
         except JobError as error:
             damaged.append((name, str(error)))
         else:
@@ -66,13 +64,13 @@ def load(objects: Objects, *, project: str) -> Catalog:
         try:
             if found is None:
                 raise JobError(f"{name}: no such object, but tenants name it; run the program's `up` to the end")
-            groups.append(Group(instance=parse_instance(name, found, project=project), tenants=tuple(tenants[key])))
+            groups.append(Group(instance=parse_instance(name, found, scope), tenants=tuple(tenants[key])))
         except JobError as error:
             homeless += [(tenant, str(error)) for tenant in tenants[key]]
     return Catalog(groups=tuple(groups), homeless=tuple(homeless), damaged=tuple(damaged), other_kinds=other_kinds)
 
 
-def _kind(content: bytes) -> object:
+def kind_of(content: bytes) -> object:
     """The declared kind, or None when the object is too damaged to say."""
     try:
         declared = json.loads(content)

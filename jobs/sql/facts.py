@@ -7,7 +7,7 @@ import psycopg
 
 from jobs.sql.errors import IsolationError, JobError, RejectedError
 from jobs.sql.isolation import database_limit, foreign_objects, may_connect, memberships
-from jobs.sql.postgres import ADMIN_ROLE, MAINTENANCE_DATABASE, Connection, Server, message_of, rows
+from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, message_of, rows
 from jobs.sql.registry import Instance, Tenant
 
 INSUFFICIENT_PRIVILEGE: Final = "42501"
@@ -65,12 +65,12 @@ def _role_violations(connection: Connection, tenant: Tenant) -> list[str]:
 
 
 def _membership_violations(connection: Connection, tenant: Tenant, instance: Instance) -> list[str]:
-    members = {*tenant.logins, *instance.platform_users, ADMIN_ROLE}
+    members = {*tenant.logins, *instance.platform_users, instance.admin_role}
     grants = memberships(connection, tenant)
     wrong = [
         f"{member} is a member of {role}"
         for role, member, _, admin, _, _ in grants
-        if not (member == ADMIN_ROLE and role in (tenant.owner_role, *tenant.logins))
+        if not (member == instance.admin_role and role in (tenant.owner_role, *tenant.logins))
         and not (role == tenant.owner_role and member in members and not admin)
     ]
     # The closure as well: rights also come through roles between. `pg_database_owner` is the owner's by definition.
@@ -108,13 +108,14 @@ def _connect_violations(connection: Connection, tenant: Tenant, instance: Instan
         """
         SELECT rolname FROM pg_roles
         WHERE rolcanlogin AND NOT rolsuper AND rolname <> ALL (%(allowed)s)
-          AND NOT starts_with(rolname, 'cloudsql')
+          AND NOT starts_with(rolname, %(system)s)
           AND has_database_privilege(oid, %(database)s, 'CONNECT') AND NOT pg_has_role(oid, %(admin)s, 'MEMBER')
         ORDER BY 1
         """,
         allowed=may_connect(tenant, instance),
         database=tenant.database,
-        admin=ADMIN_ROLE,
+        admin=instance.admin_role,
+        system=instance.SYSTEM_PREFIX,
     )
     wrong += [f"{name} can connect to {tenant.database}" for (name,) in intruders]
     for login in tenant.logins:
@@ -178,12 +179,13 @@ class Login:
             raise
         return "yes"
 
-    def prove(self, tenant: Tenant, *, foreign: Tenant | None) -> None:
+    def prove(self, tenant: Tenant, *, foreign: Tenant | None, admin_role: str) -> None:
         """Prove as the login: it works as the owner in its own database, and gets nowhere else.
 
         Args:
             tenant: whose login this is.
             foreign: another tenant of the instance whose database and roles have to be out of reach.
+            admin_role: the instance's administrative role, out of reach as well.
 
         Raises:
             IsolationError: it could do what it must not.
@@ -193,7 +195,7 @@ class Login:
             current, session = rows(own, "SELECT current_user, session_user")[0]
             if (current, session) != (tenant.owner_role, self.name):
                 raise JobError(f"{self.name} works as {current} instead of {tenant.owner_role}")
-            for role in (ADMIN_ROLE, *([foreign.owner_role] if foreign else [])):
+            for role in (admin_role, *([foreign.owner_role] if foreign else [])):
                 self._refused_role(own, role)
         for database in (MAINTENANCE_DATABASE, *([foreign.database] if foreign else [])):
             self._refused_database(database)

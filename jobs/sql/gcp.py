@@ -13,8 +13,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from jobs.sql.errors import JobError
+from jobs.sql.registry import Instance
 
-_STORAGE = "https://storage.googleapis.com"
+STORAGE = "https://storage.googleapis.com"
 _SECRETS = "https://secretmanager.googleapis.com/v1"
 _API_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 # The narrowest scope that Cloud SQL takes as an IAM user's password: a token that leaked could do nothing else.
@@ -47,14 +48,21 @@ class Session:
             JobError: any other answer than success.
         """
         answer = self._http.get(url, params=params, timeout=_TIMEOUT)
-        return None if answer.status_code in absent else _checked(answer, what)
+        return None if answer.status_code in absent else checked(answer, what)
 
     def put(self, url: str, what: str, content: bytes) -> None:
         answer = self._http.put(url, data=content, headers={"Content-Type": "application/json"}, timeout=_TIMEOUT)
-        _checked(answer, what)
+        checked(answer, what)
 
     def post(self, url: str, what: str, body: dict[str, Any]) -> None:
-        _checked(self._http.post(url, json=body, timeout=_TIMEOUT), what)
+        checked(self._http.post(url, json=body, timeout=_TIMEOUT), what)
+
+    def call(self, method: str, url: str, *, stream: bool = False, **given: Any) -> Response:  # noqa: ANN401 - requests'
+        """Call without a judgement: any status is an answer, and 308 is no redirection."""
+        answer: Response = self._http.request(  # type: ignore[no-untyped-call]
+            method, url, timeout=_TIMEOUT, allow_redirects=False, stream=stream, **given
+        )
+        return answer
 
 
 class BucketObjects:
@@ -69,7 +77,7 @@ class BucketObjects:
         token = ""
         while True:
             answer = self._session.get(
-                f"{_STORAGE}/storage/v1/b/{self._bucket}/o",
+                f"{STORAGE}/storage/v1/b/{self._bucket}/o",
                 f"list gs://{self._bucket}/{prefix}",
                 prefix=prefix,
                 fields="items/name,nextPageToken",
@@ -83,7 +91,7 @@ class BucketObjects:
 
     def read(self, name: str) -> bytes | None:
         answer = self._session.get(
-            f"{_STORAGE}/storage/v1/b/{self._bucket}/o/{quote(name, safe='')}",
+            f"{STORAGE}/storage/v1/b/{self._bucket}/o/{quote(name, safe='')}",
             f"read gs://{self._bucket}/{name}",
             absent=(HTTPStatus.NOT_FOUND,),
             alt="media",
@@ -92,7 +100,7 @@ class BucketObjects:
 
     def write(self, name: str, content: bytes) -> None:
         # The XML API's upload is a PUT, so it may be repeated after a time-out.
-        self._session.put(f"{_STORAGE}/{self._bucket}/{quote(name)}", f"write gs://{self._bucket}/{name}", content)
+        self._session.put(f"{STORAGE}/{self._bucket}/{quote(name)}", f"write gs://{self._bucket}/{name}", content)
 
 
 class ManagedSecrets:
@@ -121,13 +129,13 @@ class AccessToken:
     def __init__(self) -> None:
         self._credentials, _ = google.auth.default(scopes=[_LOGIN_SCOPE])
 
-    def __call__(self) -> str:
+    def __call__(self, instance: Instance) -> str:  # noqa: ARG002 - a token is good for every instance
         if not self._credentials.valid:
             self._credentials.refresh(google.auth.transport.requests.Request())  # type: ignore[no-untyped-call]
         return str(self._credentials.token)
 
 
-def _checked(answer: Response, what: str) -> Response:
+def checked(answer: Response, what: str) -> Response:
     if answer.ok:
         return answer
     try:

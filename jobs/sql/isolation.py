@@ -7,7 +7,6 @@ from psycopg import sql
 
 from jobs.sql.errors import JobError
 from jobs.sql.postgres import (
-    ADMIN_ROLE,
     Connection,
     acting_for,
     has_grant_options,
@@ -19,7 +18,6 @@ from jobs.sql.registry import Instance, Tenant
 # Connections that a tenant's own logins can never use up: worker, migrator, export and this job. Each of the two logins
 # may hold `connection_limit` connections, because both are in use while a rotation reaches the applications.
 PLATFORM_CONNECTIONS: Final = 8
-_SYSTEM_PREFIX = "cloudsql"  # Cloud SQL's own roles and its database `cloudsqladmin` are not ours to change
 _END_OF_SESSIONS = 10.0  # seconds until a terminated session has to be gone
 
 # How ALTER ... OWNER TO calls what `pg_identify_object` reports. What is not listed has no owner of its own (a row
@@ -55,7 +53,7 @@ def database_limit(tenant: Tenant) -> int:
 
 def may_connect(tenant: Tenant, instance: Instance) -> list[str]:
     """The roles that may open the tenant's database; nobody else may."""
-    return [tenant.owner_role, *tenant.logins, *instance.platform_users, instance.admin_user, ADMIN_ROLE]
+    return [tenant.owner_role, *tenant.logins, *instance.platform_users, *instance.readers, *_admins(instance)]
 
 
 def close_common_databases(connection: Connection, instance: Instance, tenants: list[Tenant]) -> list[str]:
@@ -74,15 +72,38 @@ def close_common_databases(connection: Connection, instance: Instance, tenants: 
         ORDER BY datname
         """,
         own=own,
-        system=_SYSTEM_PREFIX,
+        system=instance.SYSTEM_PREFIX,
     )
     for database, ours in found:
         if ours:
             with connection.transaction():
-                for role in (ADMIN_ROLE, instance.admin_user):
+                for role in _admins(instance):
                     run(connection, "GRANT CONNECT ON DATABASE {database} TO {role}", database=database, role=role)
                 run(connection, "REVOKE CONNECT, TEMPORARY ON DATABASE {database} FROM PUBLIC", database=database)
     return [database for database, ours in found if not ours]
+
+
+def ensure_made_logins(connection: Connection, instance: Instance) -> None:
+    """Make the platform's own logins where the cloud's API makes none; they have no password and need none."""
+    for login, groups in instance.made_logins.items():
+        with connection.transaction():
+            found = rows(connection, "SELECT rolcanlogin FROM pg_roles WHERE rolname = %(login)s", login=login)
+            if not found:
+                run(connection, "CREATE ROLE {login} LOGIN", login=login)
+            elif not found[0][0]:
+                run(connection, "ALTER ROLE {login} LOGIN", login=login)
+            for group in groups:
+                # not pg_has_role(): a superuser is a member of everything without a grant
+                if not rows(
+                    connection,
+                    """
+                    SELECT FROM pg_auth_members
+                    WHERE pg_get_userbyid(roleid) = %(group)s AND pg_get_userbyid(member) = %(login)s
+                    """,
+                    group=group,
+                    login=login,
+                ):
+                    run(connection, "GRANT {group} TO {login}", group=group, login=login)
 
 
 def ensure_roles(connection: Connection, tenant: Tenant, instance: Instance) -> None:
@@ -155,11 +176,20 @@ def end_disabled_sessions(connection: Connection, tenant: Tenant) -> int:
     return len(sessions)
 
 
+def database_exists(connection: Connection, tenant: Tenant) -> bool:
+    return bool(rows(connection, "SELECT FROM pg_database WHERE datname = %(name)s", name=tenant.database))
+
+
+def make_database(connection: Connection, tenant: Tenant) -> None:
+    """Create the tenant's empty database; everything about it is `ensure_database`'s."""
+    run(connection, "CREATE DATABASE {database} TEMPLATE template0", database=tenant.database)
+
+
 def ensure_database(connection: Connection, tenant: Tenant, instance: Instance) -> None:
     """Give the database to the owner and close it to everybody else.
 
     Raises:
-        JobError: there is no such database (the program creates it, this job never does).
+        JobError: there is no such database.
     """
     found = rows(
         connection,
@@ -207,7 +237,7 @@ def ensure_limits(connection: Connection, tenant: Tenant, *, idle_in_transaction
                 )
 
 
-def ensure_ownership(connection: Connection, tenant: Tenant) -> int:
+def ensure_ownership(connection: Connection, tenant: Tenant, instance: Instance) -> int:
     """In the tenant's database: give every object to the owner and close `public`; return the number of objects moved.
 
     After an import everything belongs to the user that imported it. REASSIGN OWNED is no help: it would also hand over
@@ -237,7 +267,7 @@ def ensure_ownership(connection: Connection, tenant: Tenant) -> int:
         for stage in range(3):
             for kind, identity, holder in foreign_objects(connection, tenant.owner_role):
                 if {"schema": 0, "table": 1}.get(kind, 2) == stage:
-                    _give(connection, kind, identity, holder, tenant)
+                    _give(connection, (kind, identity, holder), tenant, instance)
                     moved += 1
     return moved
 
@@ -260,15 +290,20 @@ def foreign_objects(connection: Connection, owner: str) -> list[tuple[str, str, 
     return [(kind, identity, holder) for kind, identity, holder in found if kind in _ALTER]
 
 
-def _give(connection: Connection, kind: str, identity: str, holder: str, tenant: Tenant) -> None:
-    system = holder.startswith(_SYSTEM_PREFIX) and holder != ADMIN_ROLE
+def _give(connection: Connection, found: tuple[str, str, str], tenant: Tenant, instance: Instance) -> None:
+    kind, identity, holder = found
+    system = holder.startswith(instance.SYSTEM_PREFIX) and holder != instance.admin_role
     if system:
-        raise JobError(f"{tenant.id}: {kind} {identity} belongs to {holder}; import again as {ADMIN_ROLE}")
+        raise JobError(f"{tenant.id}: {kind} {identity} belongs to {holder}; import again as {instance.admin_role}")
     # `pg_identify_object` quotes what it returns for exactly this use, signatures and operator names included.
     name = sql.SQL(identity)
     statement = sql.SQL("ALTER {} {} OWNER TO {}").format(_ALTER[kind], name, sql.Identifier(tenant.owner_role))
     with acting_for(connection, holder):
         connection.execute(statement)
+
+
+def _admins(instance: Instance) -> list[str]:
+    return sorted({instance.admin_role, instance.admin_user})
 
 
 def _ensure_platform_users_exist(connection: Connection, instance: Instance) -> None:
@@ -284,10 +319,10 @@ def _ensure_memberships(connection: Connection, tenant: Tenant, instance: Instan
     members = [*tenant.logins, *instance.platform_users]
     right: set[str] = set()
     for role, member, grantor, admin, inherit, may_set in memberships(connection, tenant):
-        if member == ADMIN_ROLE and role in (tenant.owner_role, *tenant.logins):
+        if member == instance.admin_role and role in (tenant.owner_role, *tenant.logins):
             continue
         wanted = role == tenant.owner_role and member in members and not admin
-        if wanted and (not options or (grantor == ADMIN_ROLE and may_set and not inherit)):
+        if wanted and (not options or (grantor == instance.admin_role and may_set and not inherit)):
             right.add(member)
         elif options:
             run(connection, "REVOKE {role} FROM {member} GRANTED BY {by}", role=role, member=member, by=grantor)
@@ -306,9 +341,9 @@ def _ensure_memberships(connection: Connection, tenant: Tenant, instance: Instan
     if not rows(connection, "SELECT pg_has_role(current_user, %(owner)s, 'USAGE')", owner=tenant.owner_role)[0][0]:
         if options:
             statement = "GRANT {owner} TO {admin} WITH INHERIT TRUE, SET TRUE"
-            run(connection, statement, owner=tenant.owner_role, admin=ADMIN_ROLE)
+            run(connection, statement, owner=tenant.owner_role, admin=instance.admin_role)
         else:
-            run(connection, "GRANT {owner} TO {admin}", owner=tenant.owner_role, admin=ADMIN_ROLE)
+            run(connection, "GRANT {owner} TO {admin}", owner=tenant.owner_role, admin=instance.admin_role)
 
 
 def memberships(connection: Connection, tenant: Tenant) -> list[tuple[str, str, str, bool, bool, bool]]:
@@ -355,7 +390,7 @@ def _ensure_database_privileges(connection: Connection, tenant: Tenant, instance
         run(connection, "REVOKE ALL ON DATABASE {database} FROM PUBLIC", database=tenant.database)
     named = {(name, privilege) for oid, name, privilege in granted if oid != 0}
     for name in sorted({name for name, _ in named} - set(allowed)):
-        if not name.startswith(_SYSTEM_PREFIX):
+        if not name.startswith(instance.SYSTEM_PREFIX):
             run(connection, "REVOKE ALL ON DATABASE {database} FROM {name}", database=tenant.database, name=name)
     for name in allowed:
         if (name, "CONNECT") not in named:

@@ -16,14 +16,13 @@ from psycopg.rows import TupleRow
 
 from jobs.sql.errors import ConnectError, JobError, RejectedError
 from jobs.sql.log import first_line
+from jobs.sql.registry import Instance
 
 Connection = psycopg.Connection[TupleRow]
 
-# Cloud SQL's own administrative role. It is no superuser: it has CREATEROLE and CREATEDB and owns what the API creates.
-ADMIN_ROLE: Final = "cloudsqlsuperuser"
 MAINTENANCE_DATABASE: Final = "postgres"
 
-# libpq reports no SQLSTATE for a refused session, only the server's text (Cloud SQL's servers speak English).
+# libpq reports no SQLSTATE for a refused session, only the server's text (the clouds' servers speak English).
 REJECTIONS: Final = {
     "password": re.compile("password authentication failed"),
     "no-login": re.compile("is not permitted to log in"),
@@ -40,11 +39,19 @@ _SINCE_GRANT_OPTIONS = 160000  # PostgreSQL 16: memberships carry INHERIT and SE
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """Where a PostgreSQL server listens, and the file with the CA that signed its certificate."""
+    """Where a PostgreSQL server listens, and how it is trusted.
+
+    Attributes:
+        ca_file: the CA that signed its certificate.
+        sslmode: `verify-ca`, or `verify-full` where the certificate names the host.
+        group_role: what `admin` becomes after the log-in, if anything.
+    """
 
     host: str
     port: int
     ca_file: Path
+    sslmode: str
+    group_role: str | None
     pause: Callable[[float], None] = time.sleep
 
     def connect(self, *, user: str, password: str, database: str, statement_timeout_ms: int = 60_000) -> Connection:
@@ -63,7 +70,7 @@ class Server:
                     user=user,
                     password=password,
                     dbname=database,
-                    sslmode="verify-ca",
+                    sslmode=self.sslmode,
                     sslrootcert=str(self.ca_file),
                     connect_timeout=_CONNECT_TIMEOUT,
                     keepalives_idle=30,
@@ -87,7 +94,7 @@ class Server:
         raise AssertionError("the last attempt returns or raises")
 
     def admin(self, *, user: str, password: str, database: str, statement_timeout_ms: int = 60_000) -> Connection:
-        """Open a session that acts as the administrative role: role attributes are not inherited, so SET ROLE it is.
+        """Open a session that acts as the administrative role, if there is one: its attributes are not inherited.
 
         Raises:
             JobError: the user is not a member of that role.
@@ -95,26 +102,41 @@ class Server:
         connection = self.connect(
             user=user, password=password, database=database, statement_timeout_ms=statement_timeout_ms
         )
+        if self.group_role is None:
+            return connection
         try:
-            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(ADMIN_ROLE)))
+            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self.group_role)))
         except psycopg.Error as error:
             connection.close()
             raise JobError(
-                f"{user} cannot act as {ADMIN_ROLE} ({message_of(error)}); give the instance's IAM user "
-                f'database_roles=["{ADMIN_ROLE}"]'
+                f"{user} cannot act as {self.group_role} ({message_of(error)}); give the instance's IAM user "
+                f'database_roles=["{self.group_role}"]'
             ) from None
         return connection
 
     def url(self, *, login: str, password: str, database: str) -> str:
         """The DSN that applications get.
 
-        It asks for `verify-ca`, because a Cloud SQL certificate names the instance and not its address. It names no CA
-        file: where an application keeps the instance's CA (`server_ca_pem` in the registry) is the application's choice
-        (`PGSSLROOTCERT` for libpq), and a client without it refuses to connect rather than trust anyone.
+        It names no CA file: where an application keeps the CA (`server_ca_pem` in the registry, or the bundle of RDS)
+        is the application's choice (`PGSSLROOTCERT` for libpq), and a client without it refuses to connect rather than
+        trust anyone.
         """
         return (
             f"postgresql://{quote(login, safe='')}:{quote(password, safe='')}"
-            f"@{self.host}:{self.port}/{quote(database, safe='')}?sslmode=verify-ca"
+            f"@{self.host}:{self.port}/{quote(database, safe='')}?sslmode={self.sslmode}"
+        )
+
+
+@contextmanager
+def open_server(instance: Instance, *, host: str | None = None, ca_pem: str | None = None) -> Iterator[Server]:
+    """An instance's server, or a copy of it elsewhere with a CA of its own."""
+    with ca_file(ca_pem or instance.ca_pem) as ca:
+        yield Server(
+            host=host or instance.host,
+            port=instance.port,
+            ca_file=ca,
+            sslmode=instance.SSLMODE,
+            group_role=instance.group_role,
         )
 
 
@@ -161,7 +183,7 @@ def acting_for(connection: Connection, role: str) -> Iterator[None]:
     inherit: LiteralString = " WITH INHERIT TRUE, SET TRUE" if has_grant_options(connection) else ""
     had = rows(connection, "SELECT pg_has_role(current_user, %(role)s, 'USAGE')", role=role)[0][0]
     if not had:
-        run(connection, "GRANT {role} TO {admin}" + inherit, role=role, admin=ADMIN_ROLE)
+        run(connection, "GRANT {role} TO CURRENT_USER" + inherit, role=role)
     yield
     if not had:
-        run(connection, "REVOKE {role} FROM {admin}", role=role, admin=ADMIN_ROLE)
+        run(connection, "REVOKE {role} FROM CURRENT_USER", role=role)

@@ -2,8 +2,10 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -13,13 +15,40 @@ TENANT_ID = r"^[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]$"
 INSTANCE_KEY = r"^[a-z](?:[a-z0-9-]{0,96}[a-z0-9])?$"
 # An IAM user is a service account's e-mail address without its last suffix.
 _IAM_USER = r"^[a-z0-9][a-z0-9._@-]{0,62}$"
+# On RDS it is an ordinary role that the job makes: no tenant's (tn_), none of PostgreSQL's (pg_) or of RDS (rds).
+_RDS_USER = r"^[a-z][a-z0-9_]{0,62}$"
+_TAKEN = ("tn_", "pg_", "rds")
 _SECRET = r"^projects/([a-z0-9:.-]+)/secrets/([A-Za-z0-9_-]{1,255})$"  # noqa: S105 - a pattern of names, no value
+_SECRET_NAME = r"^[A-Za-z0-9_-]{1,255}$"  # noqa: S105 - the same, in Secrets Manager
+_MASTER_SECRET = r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@!-]+$"  # noqa: S105
 
 _TENANT = re.compile(TENANT_ID)
 
+# Cloud SQL's own administrative role. It is no superuser: it has CREATEROLE and CREATEDB and owns what the API creates.
+CLOUD_SQL_ADMIN: Final = "cloudsqlsuperuser"
+BACKUP_LOGIN: Final = "tenantry_backup"
+"""On RDS, the login of the export job: it reads every tenant's database and writes none."""
+
 IamUser = Annotated[str, Field(pattern=_IAM_USER, max_length=63)]
+RdsUser = Annotated[str, Field(pattern=_RDS_USER)]
 _Model = TypeVar("_Model", bound=BaseModel)
 State = Literal["active", "suspended", "offboarding"]
+SqlKind = Literal["cloudsql", "rds"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What this run may touch: one kind of instance, in one project or account (R1.1).
+
+    Attributes:
+        kind: the cloud's kind of SQL instance.
+        home: the Google Cloud project, or the AWS account's number.
+        ca_pem: the CA of instances that declare none of their own, as RDS's are one bundle for all.
+    """
+
+    kind: SqlKind
+    home: str
+    ca_pem: str = ""
 
 
 class _Declared(BaseModel):
@@ -37,7 +66,7 @@ class Tenant(_Declared):
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z]", min_length=2, max_length=30)]
-    kind: Literal["cloudsql"]
+    kind: SqlKind
     state: State
     instance: Annotated[str, Field(pattern=INSTANCE_KEY)]
     database: str
@@ -45,8 +74,8 @@ class Tenant(_Declared):
     logins: Annotated[list[str], Field(min_length=2, max_length=2)]
     active_login: str
     rotation: Annotated[int, Field(ge=1)]
-    credential_secret: Annotated[str, Field(pattern=_SECRET)]
-    url_secret: Annotated[str, Field(pattern=_SECRET)]
+    credential_secret: str
+    url_secret: str
     connection_limit: Annotated[int, Field(ge=1, le=10_000)]
     statement_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)]
     status: str
@@ -69,8 +98,8 @@ class Tenant(_Declared):
             if getattr(self, field) != value:
                 raise ValueError(f"{field} is {getattr(self, field)!r}; id and rotation make it {value!r}")
         for field, suffix in (("credential_secret", "credential"), ("url_secret", "database-url")):
-            if not getattr(self, field).endswith(f"/secrets/tenant-{self.id}-{suffix}"):
-                raise ValueError(f"{field} must end in /secrets/tenant-{self.id}-{suffix}")
+            if getattr(self, field).rpartition("/")[2] != f"tenant-{self.id}-{suffix}":
+                raise ValueError(f"{field} must be the secret tenant-{self.id}-{suffix}")
         return self
 
     @property
@@ -85,18 +114,136 @@ class Tenant(_Declared):
         return [self.active_login] if self.rotation == 1 else [self.active_login, self.other_login]
 
 
+class CloudSqlTenant(Tenant):
+    """Its secrets are named by project."""
+
+    kind: Literal["cloudsql"]
+    credential_secret: Annotated[str, Field(pattern=_SECRET)]
+    url_secret: Annotated[str, Field(pattern=_SECRET)]
+
+
+class RdsTenant(Tenant):
+    """Its secrets are the account's own, so their names are enough."""
+
+    kind: Literal["rds"]
+    credential_secret: Annotated[str, Field(pattern=_SECRET_NAME)]
+    url_secret: Annotated[str, Field(pattern=_SECRET_NAME)]
+
+
 class Instance(_Declared):
-    """A SQL instance, as declared in `instances/{key}.json`."""
+    """A SQL instance, as declared in `instances/{key}.json`; a subclass says what its cloud does differently.
+
+    Attributes:
+        SYSTEM_PREFIX: the cloud's own roles and databases start so; they are not ours to change.
+        SSLMODE: how far a client can check the server's certificate.
+        MAKES_DATABASES: whether this job creates tenants' databases, because the cloud's API does not.
+        ca_pem: the CA to trust; set by `parse_instance`.
+    """
+
+    SYSTEM_PREFIX: ClassVar[str]
+    SSLMODE: ClassVar[str]
+    MAKES_DATABASES: ClassVar[bool]
 
     key: Annotated[str, Field(pattern=INSTANCE_KEY)]
-    kind: Literal["cloudsql"]
+    kind: SqlKind
     name: Annotated[str, Field(min_length=1)]
-    project: Annotated[str, Field(min_length=1)]
     host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$", max_length=253)]
     port: Annotated[int, Field(ge=1, le=65_535)]
+    server_ca_pem: str | None
+    admin_user: str
+    platform_users: list[str]
+    ca_pem: str = ""
+
+    @property
+    def home(self) -> tuple[str, str]:
+        """The field that says whose instance this is, and its value."""
+        raise NotImplementedError
+
+    @property
+    def group_role(self) -> str | None:
+        """The role that the administrator has to assume, because role attributes are not inherited; None for none."""
+        raise NotImplementedError
+
+    @property
+    def admin_role(self) -> str:
+        """Who acts in the administrator's sessions."""
+        return self.group_role or self.admin_user
+
+    @property
+    def made_logins(self) -> Mapping[str, tuple[str, ...]]:
+        """Logins for the platform that this job makes, each with the roles that it is a member of."""
+        raise NotImplementedError
+
+    @property
+    def readers(self) -> list[str]:
+        """Logins that may open every tenant's database without ever acting as its owner."""
+        return [login for login in self.made_logins if login not in self.platform_users]
+
+
+class CloudSqlInstance(Instance):
+    """Users and databases are the API's; its certificate names the instance and not its address."""
+
+    SYSTEM_PREFIX: ClassVar[str] = "cloudsql"
+    SSLMODE: ClassVar[str] = "verify-ca"
+    MAKES_DATABASES: ClassVar[bool] = False
+
+    kind: Literal["cloudsql"]
+    project: Annotated[str, Field(min_length=1)]
     server_ca_pem: Annotated[str, Field(pattern=r"-----BEGIN CERTIFICATE-----")]
     admin_user: IamUser
     platform_users: list[IamUser]
+
+    @property
+    def home(self) -> tuple[str, str]:
+        return "project", self.project
+
+    @property
+    def group_role(self) -> str | None:
+        return CLOUD_SQL_ADMIN
+
+    @property
+    def made_logins(self) -> Mapping[str, tuple[str, ...]]:
+        return {}
+
+
+class RdsInstance(Instance):
+    """The API knows the administrator alone: he has CREATEROLE and CREATEDB himself, and makes all the rest here."""
+
+    SYSTEM_PREFIX: ClassVar[str] = "rds"
+    SSLMODE: ClassVar[str] = "verify-full"
+    MAKES_DATABASES: ClassVar[bool] = True
+
+    kind: Literal["rds"]
+    account_id: Annotated[str, Field(pattern=r"^[0-9]{12}$")]
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+    server_ca_pem: None = None
+    admin_secret: Annotated[str, Field(pattern=_MASTER_SECRET)]
+    admin_user: RdsUser
+    platform_users: list[RdsUser]
+
+    @model_validator(mode="after")
+    def _users_are_the_platforms_own(self) -> Self:
+        for user in (self.admin_user, *self.platform_users):
+            if user.startswith(_TAKEN):
+                raise ValueError(f"user {user!r} starts like a tenant's or a system's role")
+        return self
+
+    @property
+    def home(self) -> tuple[str, str]:
+        return "account_id", self.account_id
+
+    @property
+    def group_role(self) -> str | None:
+        return None
+
+    @property
+    def made_logins(self) -> Mapping[str, tuple[str, ...]]:
+        # A member of rds_iam logs in with a token of its IAM role, and with nothing else.
+        return {**dict.fromkeys(self.platform_users, ("rds_iam",)), BACKUP_LOGIN: ("rds_iam", "pg_read_all_data")}
+
+
+_TENANTS: Final[Mapping[SqlKind, type[Tenant]]] = {"cloudsql": CloudSqlTenant, "rds": RdsTenant}
+_INSTANCES: Final[Mapping[SqlKind, type[Instance]]] = {"cloudsql": CloudSqlInstance, "rds": RdsInstance}
 
 
 class Credential(BaseModel):
@@ -122,31 +269,32 @@ class Status(BaseModel):
     error: str | None
 
 
-def parse_tenant(name: str, content: bytes) -> Tenant:
-    """Read the object `tenants/{id}.json`.
+def parse_tenant(name: str, content: bytes, kind: SqlKind) -> Tenant:
+    """Read the object `tenants/{id}.json` of a tenant of that kind.
 
     Raises:
         JobError: it is not a tenant, or not the tenant that its name says; no value of a secret can be in the text.
     """
     generation = hashlib.sha256(content).hexdigest()
-    tenant = _parse(Tenant, name, content).model_copy(update={"generation": generation})
+    tenant = _parse(_TENANTS[kind], name, content).model_copy(update={"generation": generation})
     if name != f"tenants/{tenant.id}.json":
         raise JobError(f"{name}: holds tenant {tenant.id!r}; an object is named after its tenant")
     return tenant
 
 
-def parse_instance(name: str, content: bytes, *, project: str) -> Instance:
-    """Read the object `instances/{key}.json` and refuse an instance of another project (R1.1).
+def parse_instance(name: str, content: bytes, scope: Scope) -> Instance:
+    """Read the object `instances/{key}.json` and refuse an instance of another project or account (R1.1).
 
     Raises:
-        JobError: it is not an instance, not the one that its name says, or not this project's.
+        JobError: it is not an instance, not the one that its name says, or not of this scope.
     """
-    instance = _parse(Instance, name, content)
+    instance = _parse(_INSTANCES[scope.kind], name, content)
     if name != f"instances/{instance.key}.json":
         raise JobError(f"{name}: holds instance {instance.key!r}; an object is named after its instance")
-    if instance.project != project:
-        raise JobError(f"{name}: project is {instance.project!r}, but this job serves {project!r} only")
-    return instance
+    field, home = instance.home
+    if home != scope.home:
+        raise JobError(f"{name}: {field} is {home!r}, but this job serves {scope.home!r} only")
+    return instance.model_copy(update={"ca_pem": instance.server_ca_pem or scope.ca_pem})
 
 
 def parse_credential(tenant: Tenant, content: str) -> Credential:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from jobs.sql.errors import JobError
+from jobs.sql.registry import Instance
 
 
 class Objects(Protocol):
@@ -20,7 +21,7 @@ class Objects(Protocol):
 
 
 class Secrets(Protocol):
-    """The secret store; names are Secret Manager's `projects/{project}/secrets/{secret}`."""
+    """The secret store; names are as the registry has them."""
 
     def latest(self, name: str) -> str | None:
         """The newest version's value, or None when the secret has no readable version."""
@@ -30,9 +31,9 @@ class Secrets(Protocol):
 
 
 class AdminPassword(Protocol):
-    """What the admin user logs in with: an access token on Cloud SQL."""
+    """What an instance's admin user logs in with: an access token on Cloud SQL, the managed password on RDS."""
 
-    def __call__(self) -> str: ...
+    def __call__(self, instance: Instance) -> str: ...
 
 
 class FolderObjects:
@@ -87,5 +88,5 @@ class FilePassword:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def __call__(self) -> str:
+    def __call__(self, instance: Instance) -> str:  # noqa: ARG002 - one password for all
         return self._path.read_text(encoding="utf-8").strip()

@@ -1,7 +1,6 @@
 """Reads every tenant's database of one instance to the end, on a restored copy or on the instance itself (R3.4)."""
 
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +11,7 @@ from jobs.sql.catalog import Catalog, Group
 from jobs.sql.errors import JobError
 from jobs.sql.facts import violations
 from jobs.sql.log import Log
-from jobs.sql.postgres import Connection, Server, ca_file, rows
+from jobs.sql.postgres import Connection, Server, open_server, rows
 from jobs.sql.registry import Tenant
 from jobs.sql.stores import AdminPassword
 
@@ -46,9 +45,7 @@ class Verify:
             known = ", ".join(group.instance.key for group in catalog.groups) or "none"
             raise JobError(f"--instance {key}: no such instance with tenants in the registry; there are: {known}")
         failed = 0
-        with ExitStack() as stack:
-            ca = stack.enter_context(ca_file(self.server_ca_pem or group.instance.server_ca_pem))
-            server = Server(host=self.host or group.instance.host, port=group.instance.port, ca_file=ca)
+        with open_server(group.instance, host=self.host, ca_pem=self.server_ca_pem) as server:
             for tenant in group.tenants:
                 failed += not self._tenant(tenant, group, server)
         self.log.event(
@@ -67,7 +64,7 @@ class Verify:
         tables = counted = None
         problem = None
         try:
-            token = self.admin_password()
+            token = self.admin_password(group.instance)
             self.log.protect(token)
             with server.admin(
                 user=group.instance.admin_user,

@@ -85,7 +85,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     thread = Thread(target=server.serve_forever)
     thread.start()
     address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(gcp, "_STORAGE", address)
+    monkeypatch.setattr(gcp, "STORAGE", address)
     monkeypatch.setattr(gcp, "_SECRETS", f"{address}/v1")
     monkeypatch.setattr(gcp, "_PREFIX", "http://")
     monkeypatch.setattr(gcp, "_BACKOFF", 0.0)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.sql.__main__ import main, read_environment
+from jobs.clouds import open_cloud
+from jobs.environment import read
+from jobs.sql.__main__ import Environment, main
 from jobs.sql.errors import JobError
 from jobs.sql.log import Log
-from jobs.sql.registry import parse_credential, parse_instance, parse_tenant
+from jobs.sql.registry import Scope, parse_credential, parse_instance, parse_tenant
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,7 +70,10 @@ def instance(**changes: object) -> bytes:
         ({"rotation": 0}, "rotation: "),
         ({"rotation": True}, "rotation: "),
         ({"state": "deleted"}, "state: "),
-        ({"credential_secret": "projects/p/secrets/tenant-beta-credential"}, "credential_secret must end in"),
+        (
+            {"credential_secret": "projects/p/secrets/tenant-beta-credential"},
+            "credential_secret must be the secret tenant-acme-co-credential",
+        ),
         ({"url_secret": "projects/p/secrets/x:addVersion?/secrets/tenant-acme-co-database-url"}, "url_secret: "),
         ({"status": "tenants/acme-co.json"}, "status is"),
         ({"connection_limit": 0}, "connection_limit: "),
@@ -77,25 +82,25 @@ def instance(**changes: object) -> bytes:
 )
 def test_a_forged_tenant_is_refused(changes: dict[str, object], place: str) -> None:
     with pytest.raises(JobError) as refused:
-        parse_tenant("tenants/acme-co.json", tenant(**changes))
+        parse_tenant("tenants/acme-co.json", tenant(**changes), "cloudsql")
     assert place in str(refused.value)
     assert str(refused.value).startswith("tenants/acme-co.json: ")
 
 
 def test_fields_of_a_newer_program_are_ignored() -> None:
-    assert parse_tenant("tenants/acme-co.json", tenant(colour="red")).id == "acme-co"
+    assert parse_tenant("tenants/acme-co.json", tenant(colour="red"), "cloudsql").id == "acme-co"
 
 
 def test_an_object_is_named_after_what_it_holds() -> None:
     with pytest.raises(JobError, match="holds tenant 'acme-co'"):
-        parse_tenant("tenants/beta.json", tenant())
+        parse_tenant("tenants/beta.json", tenant(), "cloudsql")
     with pytest.raises(JobError, match="holds instance 'shared-a-1'"):
-        parse_instance("instances/other.json", instance(), project="p")
+        parse_instance("instances/other.json", instance(), Scope(kind="cloudsql", home="p"))
 
 
 def test_another_projects_instance_is_refused() -> None:
     with pytest.raises(JobError, match="project is 'p', but this job serves 'q' only"):
-        parse_instance("instances/shared-a-1.json", instance(), project="q")
+        parse_instance("instances/shared-a-1.json", instance(), Scope(kind="cloudsql", home="q"))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +115,9 @@ def test_another_projects_instance_is_refused() -> None:
 )
 def test_which_logins_may_be_used(state: str, rotation: int, enabled: list[str]) -> None:
     active = "tn_acme_co_a" if rotation % 2 else "tn_acme_co_b"
-    found = parse_tenant("tenants/acme-co.json", tenant(state=state, rotation=rotation, active_login=active))
+    found = parse_tenant(
+        "tenants/acme-co.json", tenant(state=state, rotation=rotation, active_login=active), "cloudsql"
+    )
     assert found.enabled_logins == enabled
 
 
@@ -118,7 +125,7 @@ def test_which_logins_may_be_used(state: str, rotation: int, enabled: list[str])
     "content", ["hunter2-hunter2-hunter2", '{"login": "tn_acme_co_a", "password": "hunter2-hunter2", "rotation": "1"}']
 )
 def test_a_damaged_credential_is_not_quoted(content: str) -> None:
-    declared = parse_tenant("tenants/acme-co.json", tenant())
+    declared = parse_tenant("tenants/acme-co.json", tenant(), "cloudsql")
     with pytest.raises(JobError) as refused:
         parse_credential(declared, content)
     assert "is not a credential" in str(refused.value)
@@ -149,6 +156,11 @@ def test_a_damaged_object_fails_the_run_and_writes_no_status(tmp_path: Path) -> 
     assert sorted(path.name for path in registry.rglob("*.json")) == ["evil.json", "other.json"]
 
 
+def configure(variables: dict[str, str]) -> None:
+    read(Environment, variables)
+    open_cloud(variables)
+
+
 @pytest.mark.parametrize(
     ("variables", "place"),
     [
@@ -162,7 +174,7 @@ def test_a_damaged_object_fails_the_run_and_writes_no_status(tmp_path: Path) -> 
 )
 def test_a_wrong_environment_is_named(variables: dict[str, str], place: str) -> None:
     with pytest.raises(JobError) as refused:
-        read_environment(variables)
+        configure(variables)
     assert place in str(refused.value)
 
 

@@ -42,7 +42,13 @@ def dump(server: Postgres, tmp_path: Path) -> list[str]:
 
 
 def run(server: Postgres, lines: list[str]) -> tuple[int, int]:
-    target = Server(host=server.host, port=server.port, ca_file=server.ca_file)
+    target = Server(
+        host=server.host,
+        port=server.port,
+        ca_file=server.ca_file,
+        sslmode="verify-ca",
+        group_role="cloudsqlsuperuser",
+    )
     with target.admin(user=ADMIN, password=ADMIN_PASSWORD, database="target") as connection:
         return restore(connection, lines)
 

@@ -1,0 +1,1 @@
+"""Logical dumps: made in one snapshot, streamed, described by a manifest, and proved to restore (R3.2, R3.4)."""

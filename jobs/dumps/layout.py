@@ -1,0 +1,107 @@
+"""Where dumps, manifests, markers and results are: one place for those who write and those who read."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.sql.errors import JobError
+
+EXTERNAL: Final = "external"
+"""Stands where the log lines of other kinds name an instance."""
+DUMPED_KINDS: Final = ("rds", "external")
+"""The kinds of database that the export job dumps; the others' exports are their services' own."""
+
+_STAMP_FORMAT: Final = "%Y-%m-%dT%H%M%SZ"
+_MANIFEST: Final = re.compile(r"^dump/[a-z0-9-]+/(\d{4}-\d{2}-\d{2}T\d{6}Z)-[0-9a-f]{12}\.manifest\.json$")
+
+
+def dump_prefix(tenant: str) -> str:
+    return f"dump/{tenant}/"
+
+
+def dump_stem(tenant: str, at: datetime, run: str) -> str:
+    """Name of a dump and its manifest without their suffixes; names of one tenant sort by time."""
+    return f"{dump_prefix(tenant)}{at.astimezone(UTC).strftime(_STAMP_FORMAT)}-{run}"
+
+
+def manifest_time(name: str) -> datetime | None:
+    """When the dump of that manifest was started; None when the name is no manifest's."""
+    found = _MANIFEST.fullmatch(name)
+    return None if found is None else datetime.strptime(found[1], _STAMP_FORMAT).replace(tzinfo=UTC)
+
+
+def final_marker(tenant: str) -> str:
+    """The object that lifts the deletion guard at the next `up` (R2.6)."""
+    return f"final/{tenant}.json"
+
+
+def drill_object(tenant: str) -> str:
+    """A tenant's drill result in the registry bucket; `drills/{instance}.json` are those of whole instances."""
+    return f"drills/tenants/{tenant}.json"
+
+
+class _Written(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Table(_Written):
+    """What a table held in the dump's snapshot; see `jobs.dumps.tables` for the checksum."""
+
+    rows: int
+    checksum: str
+
+
+class Extension(_Written):
+    name: str
+    schema_name: str
+
+
+class Manifest(_Written):
+    """What a dump holds: written beside it, once the store has confirmed the upload.
+
+    Attributes:
+        object: the dump's name in the bucket.
+        bytes: the dump's length.
+        sha256: of the dump, in hexadecimal digits.
+        tables: by quoted name (`public.accounts`).
+        extensions: what the source had installed; a restore needs them first.
+        roles: roles that policies name; a restore needs them first, or has to leave the policies out.
+        encoding: of the source's database.
+        pg_dump: the version that wrote the dump; `pg_restore` of that or any later release reads it.
+    """
+
+    schema_version: Literal[1] = 1
+    tenant: str
+    database: str
+    object: str
+    bytes: Annotated[int, Field(ge=1)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    tables: dict[str, Table]
+    extensions: list[Extension]
+    roles: list[str]
+    encoding: str
+    server: str
+    pg_dump: str
+    started_at: datetime
+    finished_at: datetime
+
+    @property
+    def rows(self) -> int:
+        return sum(table.rows for table in self.tables.values())
+
+
+def parse_manifest(name: str, content: bytes) -> Manifest:
+    """Read a manifest and refuse one that does not describe the dump beside it.
+
+    Raises:
+        JobError: it is damaged or describes another dump.
+    """
+    try:
+        manifest = Manifest.model_validate_json(content)
+    except ValueError:
+        raise JobError(f"{name}: is no manifest") from None
+    if manifest.object != f"{name.removesuffix('.manifest.json')}.dump":
+        raise JobError(f"{name}: describes {manifest.object}")
+    return manifest
