@@ -49,6 +49,7 @@ class BackupSchedule(pulumi.ComponentResource):
                 plan.instances_of("cloudsql"),
                 args.clouds.gcp.sql_instances(facts.cloudsql for facts in args.databases.values()),
                 args.clouds.gcp,
+                guests=plan.environment.home == "gcp" and bool(plan.tenants_of("external")),
                 guard=args.guard,
                 parent=self,
             )

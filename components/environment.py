@@ -38,7 +38,15 @@ class Environment(pulumi.ComponentResource):
         self.clouds = Clouds(
             on_gcp=None
             if plan.on_gcp is None
-            else create_google_environment(plan, args.plan.pools_of("cloudsql"), guard=args.guard, parent=self),
+            else create_google_environment(
+                plan,
+                args.plan.pools_of("cloudsql"),
+                firestore_keys={
+                    tenant.firestore.location for tenant in args.plan.tenants_of("firestore") if tenant.firestore.cmek
+                },
+                guard=args.guard,
+                parent=self,
+            ),
             on_aws=None,
         )
         self.register_outputs({"registry": plan.buckets.registry})

@@ -50,3 +50,18 @@ def sql_entry(tenant: TenantPlan, *, secret_path: str) -> dict[str, object]:
         "connection_limit": sql.connection_limit,
         "statement_timeout_ms": sql.statement_timeout_seconds * 1000,
     }
+
+
+def external_entry(tenant: TenantPlan, *, secret_path: str) -> dict[str, object]:
+    """The part of a guest database; `secret_path` as in `sql_entry`."""
+    external = tenant.external
+    return {
+        "database": tenant.database,
+        "provider": external.provider,
+        "url_secret": secret_path.format(tenant.url_secret),
+        "backup_url_secret": (
+            None if external.backup_url_secret is None else secret_path.format(external.backup_url_secret)
+        ),
+        "attested": None if external.attested is None else external.attested.model_dump(mode="json"),
+        "not_enforced": list(external.not_enforced),
+    }

@@ -9,10 +9,14 @@ import pulumi
 
 from components.database import DatabaseFacts, TenantDatabaseArgs
 from components.gcp.tenant_cloudsql import create_cloudsql_database
-from settings.types import Kind
+from components.gcp.tenant_external import create_external_database as create_guest_on_gcp
+from components.gcp.tenant_firestore import create_firestore_database
+from settings.types import Cloud, Kind
 
-_KINDS: Final[Mapping[Kind, Callable[[TenantDatabaseArgs, pulumi.Resource], DatabaseFacts]]] = {
-    "cloudsql": create_cloudsql_database,
+_KINDS: Final[Mapping[tuple[Kind, Cloud], Callable[[TenantDatabaseArgs, pulumi.Resource], DatabaseFacts]]] = {
+    ("cloudsql", "gcp"): create_cloudsql_database,
+    ("firestore", "gcp"): create_firestore_database,
+    ("external", "gcp"): create_guest_on_gcp,
 }
 
 
@@ -36,7 +40,7 @@ class TenantDatabase(pulumi.ComponentResource):
             },
             opts,
         )
-        self.facts = _KINDS[tenant.kind](args, self)
+        self.facts = _KINDS[tenant.kind, tenant.cloud](args, self)
         self.register_outputs(
             {"database": tenant.database, **({"instance": tenant.sql.instance_key} if tenant.on_sql else {})}
         )

@@ -14,6 +14,7 @@ SERVICES: Final = (
     "cloudresourcemanager.googleapis.com",
     "cloudscheduler.googleapis.com",
     "compute.googleapis.com",
+    "firestore.googleapis.com",
     "iam.googleapis.com",
     "iamcredentials.googleapis.com",
     "logging.googleapis.com",
@@ -24,6 +25,7 @@ SERVICES: Final = (
     "servicenetworking.googleapis.com",
     "sqladmin.googleapis.com",
     "storage.googleapis.com",
+    "sts.googleapis.com",
     "workflowexecutions.googleapis.com",
     "workflows.googleapis.com",
 )
@@ -47,9 +49,9 @@ def enable_apis(project: str, parent: pulumi.Resource) -> dict[str, gcp.projects
 
 
 def service_agents(
-    project: str, apis: dict[str, gcp.projects.Service], parent: pulumi.Resource
+    project: str, apis: dict[str, gcp.projects.Service], parent: pulumi.Resource, *, firestore: bool
 ) -> dict[str, pulumi.Output[str]]:
-    """The members that encrypt on behalf of a service, by key use: `sql`, `storage`, `secrets`, `logs`.
+    """The members that encrypt on behalf of a service, by key use; `firestore` only if wanted.
 
     Each way of asking for an agent also creates it. The two look-ups depend on their API, so that in an empty project
     they wait for it and are unknown in the first preview.
@@ -73,7 +75,8 @@ def service_agents(
     logs = gcp.logging.get_project_cmek_settings_output(
         project=project, opts=pulumi.InvokeOutputOptions(parent=parent, depends_on=[apis["logging.googleapis.com"]])
     )
-    return {
+    agents = {} if not firestore else {"firestore": identity("firestore", "firestore.googleapis.com")}
+    return agents | {
         "sql": identity("sql", "sqladmin.googleapis.com"),
         "secrets": identity("secrets", "secretmanager.googleapis.com"),
         "storage": looked_up("storage.googleapis.com", storage.member),

@@ -10,6 +10,7 @@ import pulumi_gcp as gcp
 
 from components.gcp import backup_access, backup_workflows
 from components.gcp.environment import GoogleEnvironment
+from components.gcp.export_job import create_export_jobs
 from components.gcp.watch import watch_job
 from components.guard import Guard
 from settings.plan import EnvironmentPlan, InstancePlan
@@ -37,6 +38,7 @@ def create_google_backups(
     resources: Mapping[str, gcp.sql.DatabaseInstance],
     google: GoogleEnvironment,
     *,
+    guests: bool,
     guard: Guard,
     parent: pulumi.Resource,
 ) -> GoogleBackups:
@@ -50,6 +52,7 @@ def create_google_backups(
         instances: every Cloud SQL instance, shared and dedicated.
         resources: their resources by `InstancePlan.key`.
         google: the environment on Google Cloud.
+        guests: whether databases that somebody else runs are backed up from here.
         guard: the retry of creations that meet a grant too early.
         parent: the component that owns them.
     """
@@ -62,6 +65,8 @@ def create_google_backups(
         )
         for plan in instances
     }
+    if guests:
+        create_export_jobs(environment, platform, guard=guard, parent=parent)
     agent = backup_workflows.service_agent(environment, platform, parent=parent)
     workflows = {
         role: backup_workflows.create_workflow(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -39,19 +39,32 @@ class GoogleEnvironment:
 
 
 def create_google_environment(
-    plan: EnvironmentPlan, pools: Sequence[InstancePlan], *, guard: Guard, parent: pulumi.Resource
+    plan: EnvironmentPlan,
+    pools: Sequence[InstancePlan],
+    *,
+    firestore_keys: Collection[str],
+    guard: Guard,
+    parent: pulumi.Resource,
 ) -> GoogleEnvironment:
     """Everything on Google Cloud that no single tenant owns.
 
     An empty project is enough, once `serviceusage`, `cloudresourcemanager` and `iam` are on: each resource depends on
     the API it needs, each store on its agent's grant on the key.
+
+    Args:
+        plan: the environment's plan.
+        pools: shared Cloud SQL instances.
+        firestore_keys: locations of Firestore databases with a customer-managed key.
+        guard: the deletion guard.
+        parent: the component that owns it all.
     """
     apis = enable_apis(plan.gcp.project, parent)
-    accounts = create_accounts(plan.gcp, apis["iam.googleapis.com"], parent)
+    accounts = create_accounts(plan.gcp, apis["iam.googleapis.com"], parent, web=plan.vercel is not None)
     keys = create_keys(
         plan.gcp,
-        agents=service_agents(plan.gcp.project, apis, parent),
+        agents=service_agents(plan.gcp.project, apis, parent, firestore=bool(firestore_keys)),
         api=apis["cloudkms.googleapis.com"],
+        firestore_locations=firestore_keys,
         guard=guard,
         parent=parent,
     )
@@ -125,8 +138,8 @@ def _grants(role: BucketRole, accounts: Mapping[Workload, Account]) -> dict[str,
 
     match role:
         case "registry":
-            readers: tuple[Workload, ...] = ("gateway", "worker", "migrator", "backup", "sqljob", "watch")
-            grants = {f"read-{workload}": grant(workload, "objectViewer") for workload in readers}
+            readers: tuple[Workload, ...] = ("gateway", "worker", "migrator", "backup", "sqljob", "watch", "web")
+            grants = {f"read-{reader}": grant(reader, "objectViewer") for reader in readers if reader in accounts}
             return {**grants, "status-sqljob": grant("sqljob", "objectUser", "status/")}
         case "assets":
             return {"write-gateway": grant("gateway", "objectUser")}

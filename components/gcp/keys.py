@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +31,7 @@ def create_keys(
     *,
     agents: Mapping[str, pulumi.Output[str]],
     api: pulumi.Resource,
+    firestore_locations: Collection[str],
     guard: Guard,
     parent: pulumi.Resource,
 ) -> Keys:
@@ -43,6 +44,8 @@ def create_keys(
     uses[plan.region] = ("sql", "storage", "secrets", "logs")
     # exports and archives are encrypted where they are, so that they survive the home region
     uses[plan.backup_region] = ("sql", "storage", "secrets")
+    for location in firestore_locations:
+        uses[location] = (*uses.get(location, ()), "firestore")
     keys: dict[tuple[KeyUse, str], gcp.kms.CryptoKey] = {}
     grants: dict[tuple[KeyUse, str], gcp.kms.CryptoKeyIAMMember] = {}
     for region, wanted in sorted(uses.items()):

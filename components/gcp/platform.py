@@ -9,9 +9,9 @@ from typing import Literal
 import pulumi
 import pulumi_gcp as gcp
 
-Workload = Literal["gateway", "worker", "migrator", "backup", "sqljob", "watch", "scheduler"]
+Workload = Literal["gateway", "worker", "migrator", "backup", "sqljob", "watch", "scheduler", "web"]
 BucketRole = Literal["uploads", "exports", "audit", "assets", "registry"]
-KeyUse = Literal["sql", "storage", "secrets", "logs"]
+KeyUse = Literal["sql", "storage", "secrets", "logs", "firestore", "queues"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,15 @@ class Platform:
     services_connection: gcp.servicenetworking.Connection
     buckets: Mapping[BucketRole, gcp.storage.Bucket]
     """Shared buckets by role."""
+
+    @property
+    def application(self) -> tuple[Account, ...]:
+        """Who works on tenants' data for the application: gateway, worker and, where there is one, the web application.
+
+        The last runs outside of the network, so what only a private address answers is none of its business.
+        """
+        accounts = (self.accounts.get(workload) for workload in ("gateway", "worker", "web"))
+        return tuple(account for account in accounts if account is not None)
 
     def ready(self, *services: str) -> Sequence[pulumi.Resource]:
         """The API resources to depend on."""

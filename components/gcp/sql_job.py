@@ -67,6 +67,9 @@ def run_job(
     platform: Platform,
     guard: Guard,
     parent: pulumi.Resource,
+    timeout: str = TIMEOUT,
+    cpu: str = "1",
+    memory: str = "512Mi",
 ) -> gcp.cloudrunv2.Job:
     """Create a Cloud Run job of the jobs image inside the network, under the account of its workload."""
     account = platform.accounts[workload]
@@ -82,7 +85,7 @@ def run_job(
             "template": {
                 "service_account": account.email,
                 "max_retries": 1,
-                "timeout": TIMEOUT,
+                "timeout": timeout,
                 "containers": [
                     {
                         "image": environment.gcp.jobs_image,
@@ -92,7 +95,7 @@ def run_job(
                             {"name": "REGISTRY_BUCKET", "value": environment.buckets.registry},
                             {"name": "EXPORTS_BUCKET", "value": environment.buckets.exports},
                         ],
-                        "resources": {"limits": {"cpu": "1", "memory": "512Mi"}},
+                        "resources": {"limits": {"cpu": cpu, "memory": memory}},
                     }
                 ],
                 "vpc_access": {
@@ -115,6 +118,7 @@ def schedule_job(
     platform: Platform,
     guard: Guard,
     parent: pulumi.Resource,
+    time_zone: str = "Etc/UTC",
 ) -> gcp.cloudscheduler.Job:
     """Start `job` by the clock, as the scheduler's account."""
     project, region = environment.gcp.project, environment.gcp.region
@@ -134,7 +138,7 @@ def schedule_job(
         project=project,
         region=region,
         schedule=schedule,
-        time_zone="Etc/UTC",
+        time_zone=time_zone,
         attempt_deadline="180s",
         retry_config={"retry_count": 1},
         http_target={

@@ -19,7 +19,7 @@ def create_files(
     A managed folder and not an IAM condition on the shared bucket: a bucket's policy takes at most 20 conditional
     bindings of one role to one member, so the twenty-first tenant would be refused.
     """
-    users = [platform.accounts["gateway"], platform.accounts["worker"]]
+    users = platform.application
     members = [user.member for user in users]
     opts = pulumi.ResourceOptions(parent=parent, depends_on=[user.resource for user in users])
     role = "roles/storage.objectUser"

@@ -19,6 +19,7 @@ _PURPOSE: Final[Mapping[Workload, str]] = {
     "sqljob": "Isolates tenants inside the databases and rotates their logins",
     "watch": "Reports the age of exports, drills and secrets",
     "scheduler": "Starts workflows and jobs",
+    "web": "The web application on Vercel, which becomes this account with a token of its own",
 }
 
 # Project-wide roles; everything narrower is granted on the resource itself, where that is created.
@@ -30,13 +31,18 @@ _PROJECT_ROLES: Final[Mapping[Workload, tuple[str, ...]]] = {
     "sqljob": ("roles/cloudsql.instanceUser", "roles/logging.logWriter"),
     "watch": ("roles/logging.logWriter",),
     "scheduler": (),
+    "web": (),
 }
 
 
-def create_accounts(plan: GcpPlan, api: pulumi.Resource, parent: pulumi.Resource) -> dict[Workload, Account]:
-    """Create the accounts and their project-wide roles."""
+def create_accounts(
+    plan: GcpPlan, api: pulumi.Resource, parent: pulumi.Resource, *, web: bool
+) -> dict[Workload, Account]:
+    """Create the accounts and their project-wide roles; `web` only if wanted."""
     accounts: dict[Workload, Account] = {}
     for workload in get_args(Workload):
+        if workload == "web" and not web:
+            continue
         account = gcp.serviceaccount.Account(
             f"account-{workload}",
             project=plan.project,

@@ -1,0 +1,104 @@
+"""A guest database: its URL is kept, its dumps are made here, and nothing else is claimed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from settings.defaults import NOT_ENFORCED_ON_GUESTS
+from tests.components.program import Built, Document, build
+
+pytestmark = pytest.mark.filterwarnings(r"ignore:gcp\.\w+\.\w+ has been deprecated:DeprecationWarning")
+
+SECRET = "gcp:secretmanager/secret:Secret"
+VERSION = "gcp:secretmanager/secretVersion:SecretVersion"
+READERS = "gcp:secretmanager/secretIamBinding:SecretIamBinding"
+PROJECT = "ledgerly-dev"
+URL = "postgresql://app:s3cret-app@db.neon.example:5432/dune?sslmode=verify-full"
+BACKUP_URL = "postgresql://dump:s3cret-dump@db.neon.example:5432/dune?sslmode=require"
+
+
+def with_guest(document: Document, *, separate: bool = False, **options: object) -> None:
+    document["plans"]["guest"] = {"kind": "external"}
+    document["tenants"].append(
+        {
+            "id": "dune",
+            "plan": "guest",
+            "external": {"provider": "neon", "separate_backup_login": separate},
+            **options,
+        }
+    )
+    values = document.setdefault("external_secrets", {})
+    values["DUNE_DATABASE_URL"] = URL
+    if separate:
+        values["DUNE_BACKUP_DATABASE_URL"] = BACKUP_URL
+
+
+@pytest.fixture(scope="module")
+def dune() -> Built:
+    return build("dev", lambda document: with_guest(document, separate=True))
+
+
+def members(*workloads: str) -> list[str]:
+    return [f"serviceAccount:tenantry-{workload}@{PROJECT}.iam.gserviceaccount.com" for workload in workloads]
+
+
+def test_each_url_is_kept_encrypted_and_secret(dune: Built) -> None:
+    secrets = {name: item.inputs["secretId"] for name, item in dune.of(SECRET).items() if name.startswith("dune")}
+    assert secrets == {"dune-database-url": "tenant-dune-database-url", "dune-backup-url": "tenant-dune-backup-url"}
+    for name, value in (("dune-database-url-version", URL), ("dune-backup-url-version", BACKUP_URL)):
+        version = dune.mocks.one(VERSION, name)
+        assert version.inputs["secretData"] == value
+        assert "secretData" in version.secrets
+
+
+def test_the_exports_have_a_login_of_their_own(dune: Built) -> None:
+    assert dune.inputs(READERS, "dune-database-url-readers")["members"] == members("gateway", "worker")
+    assert dune.inputs(READERS, "dune-backup-url-readers")["members"] == members("backup")
+
+
+def test_without_one_they_read_the_applications() -> None:
+    program = build("dev", with_guest)
+    assert program.inputs(READERS, "dune-database-url-readers")["members"] == members("gateway", "worker", "backup")
+    assert "dune-backup-url" not in program.of(SECRET)
+    assert program.entry("dune-registry")["backup_url_secret"] is None
+
+
+@pytest.mark.parametrize("state", ["suspended", "offboarding"])
+def test_a_tenant_that_is_not_active_keeps_its_exports_and_loses_its_application(state: str) -> None:
+    program = build("dev", lambda document: with_guest(document, state=state))
+    assert program.inputs(READERS, "dune-database-url-readers")["members"] == members("backup")
+
+
+def test_it_is_dumped_nightly_and_rehearsed_weekly(dune: Built) -> None:
+    jobs = dune.of("gcp:cloudrunv2/job:Job")
+    export, drill = (jobs[name].inputs["template"]["template"] for name in ("export-job", "drill-job"))
+    assert [part["containers"][0]["args"] for part in (export, drill)] == [["-m", "jobs.export"], ["-m", "jobs.drill"]]
+    assert {part["serviceAccount"] for part in (export, drill)} == {
+        f"tenantry-backup@{PROJECT}.iam.gserviceaccount.com"
+    }
+    schedules = dune.of("gcp:cloudscheduler/job:Job")
+    assert schedules["export-job-schedule"].inputs["schedule"] == "0 2 * * *"
+    assert schedules["drill-job-schedule"].inputs["schedule"] == "0 4 * * 0"
+    grant = dune.inputs("gcp:storage/bucketIAMMember:BucketIAMMember", "backup-dumps")
+    assert grant["role"] == "roles/storage.objectCreator"
+    assert grant["condition"]["expression"] == (
+        'resource.name.startsWith("projects/_/buckets/ledgerly-dev-exports/objects/dump/")'
+    )
+
+
+def test_a_stack_without_guests_has_no_such_jobs() -> None:
+    assert not {"export-job", "drill-job"} & build("dev").of("gcp:cloudrunv2/job:Job").keys()
+
+
+def test_the_registry_says_what_is_not_enforced_and_no_secret(dune: Built) -> None:
+    entry = dune.entry("dune-registry")
+    assert entry["url_secret"] == f"projects/{PROJECT}/secrets/tenant-dune-database-url"
+    assert entry["backup_url_secret"] == f"projects/{PROJECT}/secrets/tenant-dune-backup-url"
+    assert (entry["kind"], entry["provider"], entry["attested"]) == ("external", "neon", None)
+    assert entry["not_enforced"] == list(NOT_ENFORCED_ON_GUESTS)
+    output = dune.outputs["registry"]["tenants"]["dune"]
+    assert output["not_enforced"] == list(NOT_ENFORCED_ON_GUESTS)
+    for text in (json.dumps(entry), json.dumps(output)):
+        assert "s3cret" not in text
