@@ -4,19 +4,23 @@ A resource whose id is a function of its inputs can be found again after a crash
 only be looked for by a label. Templates name inputs by their wire names and the defaults ``project``, ``region`` and
 ``projectNumber`` of the provider. Source: the ``SetId`` calls and the importers of the google provider.
 
-Placeholders take filters: ``{x|last}`` keeps the part after the last slash, ``{x|quote}`` is URL-escaped.
+Placeholders take filters: ``{x|last}`` keeps the part after the last slash, ``{x|quote}`` is URL-escaped, and so on.
 """
 
 from __future__ import annotations
 
 import re
+import zlib
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
+
+from recovery import ids_aws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 ID_TEMPLATES: Final[Mapping[str, str]] = {
+    **ids_aws.ID_TEMPLATES,
     "gcp:artifactregistry/repository:Repository": "projects/{project}/locations/{location}/repositories/{repositoryId}",
     "gcp:cloudrunv2/job:Job": "projects/{project}/locations/{location}/jobs/{name}",
     "gcp:cloudrunv2/jobIamMember:JobIamMember": (
@@ -27,12 +31,37 @@ ID_TEMPLATES: Final[Mapping[str, str]] = {
         "projects/{project}/locations/{location}/services/{name|last}/{role}/{member}"
     ),
     "gcp:cloudscheduler/job:Job": "projects/{project}/locations/{region}/jobs/{name}",
+    "gcp:cloudrunv2/serviceIamBinding:ServiceIamBinding": (
+        "projects/{project}/locations/{location}/services/{name|last}/{role}"
+    ),
+    "gcp:compute/backendBucket:BackendBucket": "projects/{project}/global/backendBuckets/{name}",
+    "gcp:compute/backendService:BackendService": "projects/{project}/global/backendServices/{name}",
     "gcp:compute/firewall:Firewall": "projects/{project}/global/firewalls/{name}",
     "gcp:compute/globalAddress:GlobalAddress": "projects/{project}/global/addresses/{name}",
+    "gcp:compute/globalForwardingRule:GlobalForwardingRule": "projects/{project}/global/forwardingRules/{name}",
+    "gcp:compute/managedSslCertificate:ManagedSslCertificate": "projects/{project}/global/sslCertificates/{name}",
     "gcp:compute/network:Network": "projects/{project}/global/networks/{name}",
+    "gcp:compute/regionNetworkEndpointGroup:RegionNetworkEndpointGroup": (
+        "projects/{project}/regions/{region}/networkEndpointGroups/{name}"
+    ),
     "gcp:compute/router:Router": "projects/{project}/regions/{region}/routers/{name}",
     "gcp:compute/routerNat:RouterNat": "{project}/{region}/{router|last}/{name}",
+    "gcp:compute/sSLPolicy:SSLPolicy": "projects/{project}/global/sslPolicies/{name}",
+    "gcp:compute/securityPolicy:SecurityPolicy": "projects/{project}/global/securityPolicies/{name}",
     "gcp:compute/subnetwork:Subnetwork": "projects/{project}/regions/{region}/subnetworks/{name}",
+    "gcp:compute/targetHttpProxy:TargetHttpProxy": "projects/{project}/global/targetHttpProxies/{name}",
+    "gcp:compute/targetHttpsProxy:TargetHttpsProxy": "projects/{project}/global/targetHttpsProxies/{name}",
+    "gcp:compute/uRLMap:URLMap": "projects/{project}/global/urlMaps/{name}",
+    "gcp:dns/managedZone:ManagedZone": "projects/{project}/managedZones/{name}",
+    "gcp:dns/recordSet:RecordSet": "projects/{project}/managedZones/{managedZone|last}/rrsets/{name}/{type}",
+    "gcp:firestore/database:Database": "projects/{project}/databases/{name}",
+    "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": (
+        "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}"
+    ),
+    "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": (
+        "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}"
+        "/providers/{workloadIdentityPoolProviderId}"
+    ),
     "gcp:kms/cryptoKey:CryptoKey": "{keyRing}/cryptoKeys/{name}",
     "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": "{cryptoKeyId}/{role}/{member}",
     "gcp:kms/keyRing:KeyRing": "projects/{project}/locations/{location}/keyRings/{name}",
@@ -49,6 +78,10 @@ ID_TEMPLATES: Final[Mapping[str, str]] = {
     "gcp:projects/iAMMember:IAMMember": "{project}/{role}/{member}",
     "gcp:projects/service:Service": "{project}/{service}",
     "gcp:projects/serviceIdentity:ServiceIdentity": "projects/{project}/services/{service}",
+    "gcp:pubsub/subscription:Subscription": "projects/{project}/subscriptions/{name}",
+    "gcp:pubsub/subscriptionIAMMember:SubscriptionIAMMember": (
+        "projects/{project}/subscriptions/{subscription|last}/{role}/{member}"
+    ),
     "gcp:pubsub/topic:Topic": "projects/{project}/topics/{name}",
     "gcp:pubsub/topicIAMMember:TopicIAMMember": "projects/{project}/topics/{topic|last}/{role}/{member}",
     "gcp:secretmanager/secret:Secret": "projects/{project}/secrets/{secretId}",
@@ -57,6 +90,7 @@ ID_TEMPLATES: Final[Mapping[str, str]] = {
     "gcp:serviceaccount/account:Account": (
         "projects/{project}/serviceAccounts/{accountId}@{project}.iam.gserviceaccount.com"
     ),
+    "gcp:serviceaccount/iAMBinding:IAMBinding": "{serviceAccountId}/{role}",
     "gcp:serviceaccount/iAMMember:IAMMember": "{serviceAccountId}/{role}/{member}",
     "gcp:servicenetworking/connection:Connection": "{network|quote}:{service}",
     "gcp:sql/database:Database": "projects/{project}/instances/{instance|last}/databases/{name}",
@@ -72,22 +106,35 @@ ID_TEMPLATES: Final[Mapping[str, str]] = {
         "b/{bucket}/managedFolders/{managedFolder}/{role}/{member}"
     ),
     "gcp:workflows/workflow:Workflow": "projects/{project}/locations/{region}/workflows/{name}",
+    "vercel:index/firewallConfig:FirewallConfig": "{teamId}/{projectId}",
+    "vercel:index/projectDeploymentRetention:ProjectDeploymentRetention": "{teamId}/{projectId}",
+    "vercel:index/projectDomain:ProjectDomain": "{domain}",
+    "vercel:index/projectEnvironmentVariables:ProjectEnvironmentVariables": "{projectId}",
+    "vercel:index/projectRollingRelease:ProjectRollingRelease": "{projectId}",
 }
 """The id that the provider puts into the state. A grant's ``condition`` adds its title, description and expression."""
 
 IMPORT_TEMPLATES: Final[Mapping[str, str]] = {
+    **ids_aws.IMPORT_TEMPLATES,
     "gcp:cloudrunv2/jobIamMember:JobIamMember": (
         "projects/{project}/locations/{location}/jobs/{name|last} {role} {member}"
     ),
     "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": (
         "projects/{project}/locations/{location}/services/{name|last} {role} {member}"
     ),
+    "gcp:cloudrunv2/serviceIamBinding:ServiceIamBinding": (
+        "projects/{project}/locations/{location}/services/{name|last} {role}"
+    ),
     "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": "{cryptoKeyId} {role} {member}",
     "gcp:projects/iAMAuditConfig:IAMAuditConfig": "{project} {service}",
     "gcp:projects/iAMMember:IAMMember": "{project} {role} {member}",
+    "gcp:pubsub/subscriptionIAMMember:SubscriptionIAMMember": (
+        "projects/{project}/subscriptions/{subscription|last} {role} {member}"
+    ),
     "gcp:pubsub/topicIAMMember:TopicIAMMember": "projects/{project}/topics/{topic|last} {role} {member}",
     "gcp:secretmanager/secretIamBinding:SecretIamBinding": "projects/{project}/secrets/{secretId|last} {role}",
     "gcp:secretmanager/secretIamMember:SecretIamMember": "projects/{project}/secrets/{secretId|last} {role} {member}",
+    "gcp:serviceaccount/iAMBinding:IAMBinding": "{serviceAccountId} {role}",
     "gcp:serviceaccount/iAMMember:IAMMember": "{serviceAccountId} {role} {member}",
     "gcp:sql/user:User": "{project}/{instance|last}/{name}",
     "gcp:storage/bucketIAMBinding:BucketIAMBinding": "b/{bucket} {role}",
@@ -96,6 +143,7 @@ IMPORT_TEMPLATES: Final[Mapping[str, str]] = {
     "gcp:storage/managedFolderIamMember:ManagedFolderIamMember": (
         "b/{bucket}/managedFolders/{managedFolder} {role} {member}"
     ),
+    "vercel:index/projectDomain:ProjectDomain": "{projectId}/{domain}",
 }
 """Where the id that an import takes is not the id that the state holds. A grant's condition title is a further word."""
 
@@ -104,41 +152,58 @@ NOT_IMPORTABLE: Final[frozenset[str]] = frozenset(
         "gcp:projects/serviceIdentity:ServiceIdentity",
         "gcp:storage/bucketObject:BucketObject",
         "gcp:workflows/workflow:Workflow",
+        "vercel:index/projectEnvironmentVariables:ProjectEnvironmentVariables",
     }
 )
 """No importer: the provider reads these only with their properties beside the id (outputs = inputs in the state)."""
 
 REPEATABLE: Final[frozenset[str]] = frozenset(
     {
+        *ids_aws.REPEATABLE,
         "gcp:cloudrunv2/jobIamMember:JobIamMember",
+        "gcp:cloudrunv2/serviceIamBinding:ServiceIamBinding",
         "gcp:cloudrunv2/serviceIamMember:ServiceIamMember",
         "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember",
         "gcp:projects/iAMAuditConfig:IAMAuditConfig",
         "gcp:projects/iAMMember:IAMMember",
         "gcp:projects/service:Service",
         "gcp:projects/serviceIdentity:ServiceIdentity",
+        "gcp:pubsub/subscriptionIAMMember:SubscriptionIAMMember",
         "gcp:pubsub/topicIAMMember:TopicIAMMember",
         "gcp:secretmanager/secretIamBinding:SecretIamBinding",
         "gcp:secretmanager/secretIamMember:SecretIamMember",
+        "gcp:serviceaccount/iAMBinding:IAMBinding",
         "gcp:serviceaccount/iAMMember:IAMMember",
         "gcp:storage/bucketIAMBinding:BucketIAMBinding",
         "gcp:storage/bucketIAMMember:BucketIAMMember",
         "gcp:storage/bucketObject:BucketObject",
         "gcp:storage/managedFolderIamBinding:ManagedFolderIamBinding",
         "gcp:storage/managedFolderIamMember:ManagedFolderIamMember",
+        "vercel:index/firewallConfig:FirewallConfig",
+        "vercel:index/projectDeploymentRetention:ProjectDeploymentRetention",
     }
 )
 """A second create of the same thing succeeds and changes nothing: the calls behind them set a value."""
 
 SERVER_ASSIGNED: Final[Mapping[str, str]] = {
+    **ids_aws.SERVER_ASSIGNED,
     "gcp:billing/budget:Budget": "displayName",
+    "gcp:firestore/backupSchedule:BackupSchedule": "database",
     "gcp:monitoring/alertPolicy:AlertPolicy": "displayName",
     "gcp:monitoring/dashboard:Dashboard": "dashboardJson",
     "gcp:monitoring/notificationChannel:NotificationChannel": "displayName",
     "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": "displayName",
     "gcp:secretmanager/secretVersion:SecretVersion": "secret",
+    "vercel:index/customEnvironment:CustomEnvironment": "name",
+    "vercel:index/logDrain:LogDrain": "name",
+    "vercel:index/project:Project": "name",
+    "vercel:index/projectEnvironmentVariable:ProjectEnvironmentVariable": "key",
+    "vercel:index/webhook:Webhook": "endpoint",
 }
 """Ids chosen by the server: a second create is a duplicate. The value is the property to look for."""
+
+READ_BY_NAME: Final[frozenset[str]] = ids_aws.READ_BY_NAME
+"""The server assigns the id, but the read takes the unique name as well and answers with the id."""
 
 _PLACEHOLDER: Final = re.compile(r"\{(?P<name>\w+)(?P<optional>\?)?(?:\|(?P<filter>\w+))?\}")
 
@@ -151,7 +216,31 @@ def _quote(text: str) -> str:
     return quote(text, safe="")
 
 
-_FILTERS: Final[Mapping[str, Callable[[str], str]]] = {"last": _last, "quote": _quote}
+def _address(text: str) -> str:
+    return text.removeprefix("https://")
+
+
+def _crc32(text: str) -> str:
+    return str(zlib.crc32(text.encode()))
+
+
+def _log_group(text: str) -> str:
+    """The name in ``arn:aws:logs:REGION:ACCOUNT:log-group:NAME:*``."""
+    return text.removesuffix(":*").partition(":log-group:")[2]
+
+
+def _underscore(text: str) -> str:
+    return f"_{text}"
+
+
+_FILTERS: Final[Mapping[str, Callable[[str], str]]] = {
+    "address": _address,
+    "crc32": _crc32,
+    "last": _last,
+    "log_group": _log_group,
+    "quote": _quote,
+    "underscore": _underscore,
+}
 
 
 def fill(template: str, values: Mapping[str, object], defaults: Mapping[str, str]) -> str | None:
@@ -165,6 +254,8 @@ def fill(template: str, values: Mapping[str, object], defaults: Mapping[str, str
             value = defaults.get(match["name"])
         if value is None and match["name"] == "projectNumber":
             value = defaults.get("project")  # the API takes either and answers with the number
+        if value is None and match["name"] == "teamId":
+            value = defaults.get("team")  # what the provider calls it
         if not isinstance(value, str) or not value:
             missing = missing or match["optional"] is None
             return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -115,11 +116,14 @@ def _hint(kind: str, inputs: Mapping[str, Any]) -> str:
 
 
 def provider_defaults(reference: object, resources: list[dict[str, Any]]) -> dict[str, str]:
-    """`project`, `region` and the like of the provider that a resource names (`<urn>::<id>`)."""
+    """`project`, `region`, `account` and the like of the provider that a resource names (`<urn>::<id>`)."""
     urn = str(reference or "").rpartition("::")[0]
     for resource in resources:
         if resource["urn"] == urn:
-            return {key: value for key, value in plain(resource.get("inputs") or {}).items() if isinstance(value, str)}
+            inputs = plain(resource.get("inputs") or {})
+            accounts = json.loads(inputs.get("allowedAccountIds") or "[]")
+            found = {key: value for key, value in inputs.items() if isinstance(value, str)}
+            return {**found, **({"account": str(accounts[0])} if accounts else {})}
     return {}
 
 

@@ -90,7 +90,8 @@ class SandboxMocks(mocks.Mocks):
     """What components and the stack registered as their outputs, by name; secrets in the clear."""
     invokes: list[tuple[str, Props]] = field(default_factory=list)
     cloud: Cloud = field(default_factory=Cloud.in_memory)
-    config: ProviderConfig = field(default_factory=ProviderConfig)
+    configs: dict[str, ProviderConfig] = field(default_factory=dict)
+    """What each package's provider was configured with."""
 
     def of(self, token: str) -> list[Registration]:
         """Every registration of a type, in order."""
@@ -133,13 +134,19 @@ class SandboxMocks(mocks.Mocks):
 
     def _make(self, args: mocks.MockResourceArgs, inputs: Props) -> tuple[str, Props, Props]:
         target = Target(args.typ, args.name, f"urn:pulumi:mock::{args.typ}::{args.name}")
-        checked, failures = self.cloud.check(target, inputs)
+        checked, failures = self.cloud.check(target, inputs, config=self._config(args.typ))
         if failures:
             wrong = "; ".join(f"{failure.path}: {failure.reason}" for failure in failures)
             raise ValueError(f"{args.typ} {args.name}: {wrong}")
         seed = f"{args.typ}/{args.name}#{self.cloud.store.next_number(f'{args.typ}/{args.name}')}"
         object_id, outputs = synthesise(
-            args.typ, rule_for(args.typ), checked, self.config, seed=seed, now=_NOW, object_id=args.resource_id or None
+            args.typ,
+            rule_for(args.typ),
+            checked,
+            self._config(args.typ),
+            seed=seed,
+            now=_NOW,
+            object_id=args.resource_id or None,
         )
         return object_id, outputs, checked
 
@@ -147,8 +154,10 @@ class SandboxMocks(mocks.Mocks):
         failures = check_provider(package, inputs) if package in SDKS else []
         if failures:
             raise ValueError(f"provider {package}: {failures[0].path}: {failures[0].reason}")
-        if package == "gcp":
-            self.config = parse_config(inputs)
+        self.configs[package] = parse_config(inputs)
+
+    def _config(self, token: str) -> ProviderConfig:
+        return self.configs.get(token.partition(":")[0], ProviderConfig())
 
     def call(self, args: mocks.MockCallArgs) -> tuple[Props, list[tuple[str, str]] | None]:
         arguments, _ = _plain_inputs(args.args)
@@ -156,7 +165,7 @@ class SandboxMocks(mocks.Mocks):
         if args.token == _STACK_OUTPUTS:
             name = str(arguments.get("name"))
             return {"name": name, "outputs": dict(self.stack_outputs.get(name, {}))}, []
-        return self.cloud.invoke(args.token, arguments, self.config), []
+        return self.cloud.invoke(args.token, arguments, self._config(args.token)), []
 
 
 class _Monitor(mocks.MockMonitor):

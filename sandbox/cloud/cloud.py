@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from recovery.ids import ID_TEMPLATES, IMPORT_TEMPLATES, NOT_IMPORTABLE, derive_import_id, fill
-from sandbox.cloud import checks, functions, schema
-from sandbox.cloud.checks import BUCKET_OBJECT
+from recovery.ids import ID_TEMPLATES, IMPORT_TEMPLATES, NOT_IMPORTABLE, READ_BY_NAME, derive_import_id, fill
+from sandbox.cloud import checks, checks_aws, functions, schema
+from sandbox.cloud.checks import BUCKET_OBJECT, World
 from sandbox.cloud.clock import Clock
 from sandbox.cloud.diff import Change, changes
-from sandbox.cloud.errors import CloudError, ProviderError
+from sandbox.cloud.errors import CloudError, ProviderError, refusal
 from sandbox.cloud.faults import FaultRule, Faults, Op, strike
 from sandbox.cloud.store import CloudObject, Operation, Store
 from sandbox.cloud.synthesis import (
@@ -20,13 +21,14 @@ from sandbox.cloud.synthesis import (
     content_matches,
     defaults_for,
     digest_hex,
+    merged_tags,
     planned_outputs,
     planned_update,
     project_number,
     synthesise,
 )
 from sandbox.cloud.tables import rule_for
-from sandbox.cloud.values import Props, Value, apply_defaults, get_path, is_asset, parse_path, set_path
+from sandbox.cloud.values import Props, Value, apply_defaults, get_path, is_asset, parse_path, set_path, values_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +48,32 @@ class Target:
     type: str
     name: str
     urn: str
+
+
+class Judge(Protocol):
+    """What a cloud refuses because of something elsewhere in it, and what a change brings along."""
+
+    def check_create(self, world: World) -> None: ...
+    def check_update(self, world: World, before: Props) -> None: ...
+    def check_delete(self, world: World, state: Props) -> None: ...
+    def after_create(self, world: World) -> None: ...
+
+
+def judge_of(token: str) -> Judge:
+    return checks_aws if token.startswith("aws:") else checks
+
+
+def key_of(rule: Rule, object_id: str, outputs: Props) -> str:
+    """What the store knows an object by, see CloudObject.key."""
+    return f"{object_id}@{outputs.get('region')}" if rule.regional else object_id
+
+
+def name_property(token: str) -> str:
+    """The property for which the provider makes up a name when the program gives none; empty where it does not."""
+    if token == "aws:s3/bucket:Bucket":
+        return "bucket"
+    named = not token.startswith("random:") and "name" in schema.resource_type(token).inputs.properties
+    return "name" if named else ""
 
 
 class Cloud:
@@ -71,19 +99,30 @@ class Cloud:
 
     # --- what the provider asks ----------------------------------------------------------------------------------
 
-    def check(self, target: Target, inputs: Props, random_seed: bytes = b"") -> tuple[Props, list[schema.Failure]]:
-        """Judge inputs and fill in the provider's schema defaults; nothing is created."""
+    def check(
+        self, target: Target, inputs: Props, random_seed: bytes = b"", config: ProviderConfig | None = None
+    ) -> tuple[Props, list[schema.Failure]]:
+        """Judge inputs and fill in what the provider does: its schema defaults, region and tags. Creates nothing."""
         token, name = target.type, target.name
         rule = rule_for(token)
         failures = schema.check_inputs(token, inputs)
         if failures:
             return inputs, failures
         checked = copy.deepcopy(inputs)
-        if token.startswith("gcp:") and "name" in schema.resource_type(token).inputs.properties:
+        own_name = name_property(token)
+        if own_name and not any(checked.get(f"{prefixed}Prefix") for prefixed in (own_name, "name")):
             suffix = digest_hex(random_seed.hex() or name, _AUTO_NAME_DIGITS)
-            apply_defaults(checked, {"name": f"{name}-{suffix}"})
+            apply_defaults(checked, {own_name: f"{name}-{suffix}"})
         apply_defaults(checked, copy.deepcopy(dict(rule.check_defaults)))
-        return checked, []
+        if token.startswith("aws:"):
+            outputs, config = schema.resource_type(token).outputs, config or ProviderConfig()
+            if "region" in outputs and config.region:
+                apply_defaults(checked, {"region": config.region})
+            if "tagsAll" in outputs:
+                checked["tagsAll"] = merged_tags(checked, config)
+        if rule.validate is not None:
+            failures = [schema.Failure(path, reason) for path, reason in rule.validate(checked)]
+        return checked, failures
 
     def diff(
         self,
@@ -127,7 +166,7 @@ class Cloud:
             CloudError: the API refuses, or a fault rule strikes.
         """
         token, urn = target.type, target.urn
-        rule = rule_for(token)
+        rule, judge = rule_for(token), judge_of(token)
 
         def commit() -> tuple[str, Props]:
             group = str(inputs.get(rule.numbered_by) or "") if rule.numbered_by else urn
@@ -136,23 +175,24 @@ class Cloud:
             object_id, outputs = synthesise(token, rule, inputs, config, seed=seed, now=now)
             if rule.stateless:
                 return object_id, outputs
-            existing = self.store.get(token, object_id)
+            existing = self.store.get(token, key_of(rule, object_id, outputs))
             if existing is not None:
+                if rule.conflict is not None:
+                    raise rule.conflict(object_id)
                 if rule.on_exists == "conflict":
-                    raise CloudError(409, f"{object_id} already exists", "alreadyExists")
+                    raise refusal(token, 409, f"{object_id} already exists", rule.exists_code)
                 _, outputs = synthesise(
                     token, rule, inputs, config, seed=seed, now=now, object_id=object_id, previous=existing.outputs
                 )
-            reserved = self.store.reservation(token, object_id, now)
-            if reserved is not None:
-                raise CloudError(409, reserved, "alreadyExists")
-            world = checks.World(self.store, self.clock, token, rule, object_id, inputs, outputs, config)
-            checks.check_create(world)
+            world = World(self.store, self.clock, token, rule, object_id, inputs, outputs, config)
+            name = self._free_name(world)
+            judge.check_create(world)
             if existing is not None and token == BUCKET_OBJECT:
                 checks.check_object_retention(world)
             parents = self._parents(world)
-            self.store.put(CloudObject(token, object_id, urn, inputs, outputs, now), parents)
-            checks.after_create(world)
+            made = CloudObject(token, object_id, urn, inputs, outputs, now, rule.regional)
+            self.store.put(made, parents, name)
+            judge.after_create(world)
             return object_id, outputs
 
         return self._run("create", target, commit)
@@ -170,7 +210,7 @@ class Cloud:
         fault = self.faults.due("read", token, target.name)
         if fault is not None:
             strike(fault)
-        item = self.store.get(token, object_id) if state else self._import(token, object_id, config)
+        item = self._stored(token, object_id, state, config) if state else self._import(token, object_id, config)
         if item is None:
             return None
         outputs = copy.deepcopy(item.outputs)
@@ -181,16 +221,18 @@ class Cloud:
                     outputs.pop(virtual, None)
                 else:
                     outputs[virtual] = value
+        if rule.on_read is not None:
+            rule.on_read(outputs, state)
         if token == BUCKET_OBJECT and state and not content_matches(item.outputs.get("md5hash"), state):
             outputs["detectMd5hash"] = item.outputs.get("md5hash")
         return item.id, outputs
 
     def imported_inputs(self, token: str, object_id: str, outputs: Props) -> Props:
         """The inputs of an object that was found by its id alone."""
-        item = self.store.get(token, object_id)
+        rule = rule_for(token)
+        item = self.store.get(token, key_of(rule, object_id, outputs))
         if item is None:
             return {}
-        rule = rule_for(token)
         inputs = {key: value for key, value in item.inputs.items() if key not in rule.virtual}
         inputs.update({virtual: value for virtual, value in rule.virtual.items() if value is not None})
         return project_inputs(inputs, outputs)
@@ -198,23 +240,25 @@ class Cloud:
     def update(self, target: Target, object_id: str, inputs: Props, state: Props, config: ProviderConfig) -> Props:
         """Change an object in place and return its new state."""
         token, urn = target.type, target.urn
-        rule = rule_for(token)
+        rule, judge = rule_for(token), judge_of(token)
 
         def commit() -> Props:
             now = self.clock.text()
-            existing = None if rule.stateless else self.store.get(token, object_id)
+            existing = None if rule.stateless else self._stored(token, object_id, state, config)
             if existing is None and not rule.stateless:
-                raise CloudError(404, f"{object_id} was not found", "notFound")
+                raise refusal(token, 404, f"{object_id} was not found", "notFound")
             before = existing.outputs if existing else state
             _, outputs = synthesise(
                 token, rule, inputs, config, seed=f"{urn}/{now}", now=now, object_id=object_id, previous=before
             )
             if existing is not None:
-                world = checks.World(self.store, self.clock, token, rule, object_id, inputs, outputs, config)
-                checks.check_update(world, before)
+                world = World(self.store, self.clock, token, rule, object_id, inputs, outputs, config)
+                name = self._free_name(world)
+                judge.check_update(world, before)
                 if token == BUCKET_OBJECT:
                     checks.check_object_retention(world)
-                self.store.put(replace(existing, urn=urn, inputs=inputs, outputs=outputs))
+                parents = self._parents(world)
+                self.store.put(replace(existing, urn=urn, inputs=inputs, outputs=outputs), parents, name)
             return outputs
 
         return self._run("update", target, commit, object_id)
@@ -236,14 +280,14 @@ class Cloud:
         kept = kept or (token == checks.SERVICE and not state.get("disableOnDestroy"))
 
         def commit() -> None:
-            item = self.store.get(token, object_id)
+            item = self._stored(token, object_id, state, config)
             if item is None or kept:
                 return
-            world = checks.World(self.store, self.clock, token, rule, object_id, item.inputs, item.outputs, config)
-            checks.check_delete(world, state)
+            world = World(self.store, self.clock, token, rule, object_id, item.inputs, item.outputs, config)
+            judge_of(token).check_delete(world, state)
             self._remove(item)
             if rule.reservation is not None:
-                self._reserve(world, rule)
+                self._reserve(world, rule, state)
 
         self._run("delete", target, commit, object_id)
 
@@ -307,7 +351,7 @@ class Cloud:
             now = self.clock.text()
             seed = f"{bucket}/{name}#{self.store.next_number(f'{bucket}/{name}')}"
             object_id, outputs = synthesise(BUCKET_OBJECT, rule, inputs, config, seed=seed, now=now)
-            world = checks.World(self.store, self.clock, BUCKET_OBJECT, rule, object_id, inputs, outputs, config)
+            world = World(self.store, self.clock, BUCKET_OBJECT, rule, object_id, inputs, outputs, config)
             checks.check_object_retention(world)
             self.store.put(CloudObject(BUCKET_OBJECT, object_id, "", inputs, outputs, now), self._parents(world))
 
@@ -338,8 +382,38 @@ class Cloud:
     def _note(self, op: Op, target: Target, object_id: str, result: str) -> None:
         self.store.log(Operation(0, self.clock.text(), op, target.type, target.name, object_id, target.urn, result))
 
-    def _parents(self, world: checks.World) -> list[tuple[str, str]]:
-        """The parents' types and ids.
+    def _stored(self, token: str, object_id: str, state: Props, config: ProviderConfig) -> CloudObject | None:
+        """The object that a state holds; where the API reads by name as well, the id may be that name."""
+        where = {"region": state.get("region") or config.region}
+        rule = rule_for(token)
+        found = self.store.get(token, key_of(rule, object_id, where))
+        if found is None and token in READ_BY_NAME:
+            found = self.store.named(token, f"{object_id}@{where['region']}")
+        return found
+
+    def _free_name(self, world: World) -> str:
+        """The unique name that the object is going to have; empty where its id is what is unique.
+
+        Raises:
+            CloudError: it is taken, or still reserved.
+        """
+        rule, token, name = world.rule, world.token, ""
+        if rule.unique:
+            numbers = {key: str(value) for key, value in world.outputs.items() if isinstance(value, int)}
+            name = fill(rule.unique, {**world.outputs, **numbers}, defaults_for(world.inputs, world.config)) or ""
+            if name and world.outputs.get("region"):
+                name = f"{name}@{world.outputs['region']}"
+            other = self.store.named(token, name)
+            if other is not None and other.id != world.id:
+                raise refusal(token, 409, f"{name.partition('@')[0]} already exists", rule.exists_code)
+        if not self.store.exists(token, world.key):
+            reserved = self.store.reservation(token, name or world.key, self.clock.text())
+            if reserved is not None:
+                raise refusal(token, 409, reserved, rule.exists_code)
+        return name
+
+    def _parents(self, world: World) -> list[tuple[str, str]]:
+        """The parents' types and keys.
 
         Raises:
             CloudError: one that must exist does not.
@@ -347,37 +421,45 @@ class Cloud:
         found = []
         defaults = defaults_for(world.inputs, world.config)
         for parent in world.rule.parents:
-            parent_id = fill(parent.id_template, {**world.inputs, "project": world.project}, defaults)
-            if parent_id is None:
-                continue  # an optional reference that is not set
-            if not self.store.exists(parent.token, parent_id):
-                raise CloudError(404, f"{parent.token} {parent_id} was not found", "notFound")
-            found.append((parent.token, parent_id))
+            named = values_at(world.inputs, parent.each) if parent.each else [None]
+            for each in named:
+                values = {**world.inputs, "project": world.project, "each": each}
+                parent_key = fill(parent.id_template, values, defaults)
+                if parent_key is None or (parent.pattern and not re.search(parent.pattern, parent_key)):
+                    continue  # an optional reference that is not set, or one to something outside
+                if not self.store.exists(parent.token, parent_key):
+                    raise refusal(world.token, 404, f"{parent.token} {parent_key} was not found", "notFound")
+                if parent.on_delete != "ignore":
+                    found.append((parent.token, parent_key))
         return found
 
     def _remove(self, item: CloudObject) -> None:
         with self.store.transaction():
-            for token, child in self.store.children(item.type, item.id):
+            for token, child in self.store.children(item.type, item.key):
                 below = self.store.get(token, child)
                 if below is not None:
                     self._remove(below)
-            self.store.remove(item.type, item.id)
+            self.store.remove(item.type, item.key)
+            checks.after_remove(self.store, item)
 
-    def _reserve(self, world: checks.World, rule: Rule) -> None:
+    def _reserve(self, world: World, rule: Rule, state: Props) -> None:
         reservation = rule.reservation
         if reservation is None:
             return
-        until = None
-        if reservation.days is not None:
-            until = (self.clock.now() + dt.timedelta(days=reservation.days)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        message = fill(reservation.message, {**world.outputs, "id": world.id}, {}) or reservation.message
-        self.store.reserve(world.token, world.id, until, message)
+        until, days = None, state.get(reservation.days_from, reservation.days)
+        if days == 0:
+            return
+        if days is not None:
+            until = (self.clock.now() + dt.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        values = {**world.outputs, "id": world.id, "until": until}
+        message = fill(reservation.message, values, {}) or reservation.message
+        self.store.reserve(world.token, fill(reservation.key, values, {}) or world.key, until, message)
 
     def _import(self, token: str, wanted: str, config: ProviderConfig) -> CloudObject | None:
         if token in NOT_IMPORTABLE:
             raise ProviderError(f"{token} cannot be imported: read it with its properties, not by its id alone")
         if token not in IMPORT_TEMPLATES:
-            found = self.store.get(token, wanted)
+            found = self.store.get(token, wanted) or self._stored(token, wanted, {}, config)
             if found is None and ID_TEMPLATES.get(token) == "{name}":
                 return self.store.get(token, wanted.rsplit("/", 1)[-1])  # the long form is accepted too
             if found is None and wanted.startswith("projects/"):

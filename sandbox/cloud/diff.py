@@ -62,7 +62,11 @@ def _compare(rule: Rule, state: Value, old: Value, new: Value, path: str) -> Ite
             if key in new or key.startswith("__") or value is None:
                 continue
             # Settable properties that the cloud fills keep their value when the program stops declaring them.
-            if _plain(f"{prefix}{key}") not in rule.server_defaults and state.get(key) is not None:
+            filled = _plain(f"{prefix}{key}")
+            if filled not in rule.server_defaults and filled not in rule.computed and state.get(key) not in (
+                None,
+                rule.plan_defaults.get(filled),
+            ):
                 yield _change(rule, f"{prefix}{key}", "delete", state.get(key), None)
     elif isinstance(new, list) and isinstance(state, list):
         yield from _compare_lists(rule, state, old, new, path)

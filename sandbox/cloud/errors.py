@@ -36,11 +36,6 @@ def refusal(token: str, status: int, message: str, reason: str) -> CloudError:
     return kinds.get(token.partition(":")[0], CloudError)(status, message, reason)
 
 
-def api_error(token: str, status: int, message: str, reason: str = "") -> CloudError:
-    """A refusal in the words of the cloud that a resource type belongs to."""
-    return (VercelError if token.startswith("vercel:") else CloudError)(status, message, reason)
-
-
 class ProviderError(Exception):
     """A refusal by the provider itself, before any call to the API."""
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Annotation: TypeAlias = Any
 """What a type hint of the SDK's generated classes evaluates to."""
-SDKS: Final = {"gcp": "pulumi_gcp", "random": "pulumi_random"}
+SDKS: Final = {"aws": "pulumi_aws", "gcp": "pulumi_gcp", "random": "pulumi_random", "vercel": "pulumiverse_vercel"}
 """Package name to the Python module that declares it."""
 
 
@@ -89,8 +89,10 @@ def resource_type(token: str) -> ResourceType:
     """
     with _LOADING:
         module, name = _module_of(token)
-        outputs = _types.resource_types(getattr(module, name))
-        return ResourceType(token, _object_type(getattr(module, f"{name}Args")), outputs)
+        resource = getattr(module, name)
+        # Where a nested type of another resource has the name already, the SDK calls the resource's own "InitArgs".
+        arguments = getattr(module, f"{name}InitArgs", None) or getattr(module, f"{name}Args")
+        return ResourceType(token, _object_type(arguments), _types.resource_types(resource))
 
 
 @functools.cache
@@ -119,7 +121,8 @@ def function_arguments(token: str) -> frozenset[str]:
         NotSimulatedError: the installed SDK has no such function.
     """
     package, module_name, function = re.fullmatch(r"(\w+):(\w+)/\w+:(\w+)", token).groups()  # type: ignore[union-attr]
-    module = importlib.import_module(f"{SDKS[package]}.{module_name}")
+    # "index" is the package itself: the SDK of a small provider has no further modules.
+    module = importlib.import_module(SDKS[package] if module_name == "index" else f"{SDKS[package]}.{module_name}")
     found: Callable[..., Any] | None = getattr(module, _snake(function), None)
     if found is None:
         raise NotSimulatedError(f"{token}: {SDKS[package]} has no such function")

@@ -27,6 +27,8 @@ CREATE TABLE IF NOT EXISTS parents (
     parent_type TEXT NOT NULL, parent_id TEXT NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL,
     PRIMARY KEY (parent_type, parent_id, type, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS parents_by_child ON parents (type, id);
+CREATE TABLE IF NOT EXISTS names (
+    type TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (type, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reservations (
     type TEXT NOT NULL, id TEXT NOT NULL, until TEXT, message TEXT NOT NULL, PRIMARY KEY (type, id));
 CREATE TABLE IF NOT EXISTS agents (email TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -51,6 +53,13 @@ class CloudObject:
     inputs: Props
     outputs: Props
     created: str
+    regional: bool = False
+    """Another region may have another object with this id."""
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other object of its type: the id, and the region where the id needs it."""
+        return f"{self.id}@{self.outputs['region']}" if self.regional else self.id
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ class Operation:
 
 
 class Store:
-    """Rows in, rows out; no behaviour. All methods may be called from any thread."""
+    """Rows in, rows out; no behaviour. Objects go by their keys. All methods may be called from any thread."""
 
     def __init__(self, path: Path | None) -> None:
         if path is not None:
@@ -113,12 +122,17 @@ class Store:
 
     # objects
 
-    def get(self, token: str, object_id: str) -> CloudObject | None:
-        rows = self._query("SELECT * FROM objects WHERE type = ? AND id = ?", (token, object_id))
+    def get(self, token: str, key: str) -> CloudObject | None:
+        rows = self._query("SELECT * FROM objects WHERE type = ? AND id = ?", (token, key))
         return _object(rows[0]) if rows else None
 
-    def exists(self, token: str, object_id: str) -> bool:
-        return bool(self._query("SELECT 1 FROM objects WHERE type = ? AND id = ?", (token, object_id)))
+    def exists(self, token: str, key: str) -> bool:
+        return bool(self._query("SELECT 1 FROM objects WHERE type = ? AND id = ?", (token, key)))
+
+    def named(self, token: str, name: str) -> CloudObject | None:
+        """The object that has a unique name beside its id."""
+        rows = self._query("SELECT id FROM names WHERE type = ? AND name = ?", (token, name))
+        return self.get(token, rows[0][0]) if rows else None
 
     def objects(self, token: str | None = None) -> list[CloudObject]:
         """All objects, or those of one type, in order of creation."""
@@ -126,27 +140,33 @@ class Store:
             return [_object(row) for row in self._query("SELECT * FROM objects ORDER BY rowid")]
         return [_object(row) for row in self._query("SELECT * FROM objects WHERE type = ? ORDER BY rowid", (token,))]
 
-    def put(self, item: CloudObject, parents: Sequence[tuple[str, str]] = ()) -> None:
+    def put(self, item: CloudObject, parents: Sequence[tuple[str, str]] | None = None, name: str = "") -> None:
+        """Write an object; `parents` (types and keys) replace those that it had, None keeps them."""
         with self.transaction():
             self._query(
                 "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (type, id) DO UPDATE SET"
-                " urn = excluded.urn, inputs = excluded.inputs, outputs = excluded.outputs",
-                (item.type, item.id, item.urn, json.dumps(item.inputs), json.dumps(item.outputs), item.created),
+                " urn = excluded.urn, inputs = excluded.inputs, outputs = excluded.outputs, created = excluded.created",
+                (item.type, item.key, item.urn, json.dumps(item.inputs), json.dumps(item.outputs), item.created),
             )
-            for parent_type, parent_id in parents:
+            if name:
+                self._query("DELETE FROM names WHERE type = ? AND id = ?", (item.type, item.key))
+                self._query("INSERT INTO names VALUES (?, ?, ?)", (item.type, name, item.key))
+            if parents is not None:
+                self._query("DELETE FROM parents WHERE type = ? AND id = ?", (item.type, item.key))
+            for parent_type, parent_key in parents or ():
                 self._query(
-                    "INSERT OR IGNORE INTO parents VALUES (?, ?, ?, ?)", (parent_type, parent_id, item.type, item.id)
+                    "INSERT OR IGNORE INTO parents VALUES (?, ?, ?, ?)", (parent_type, parent_key, item.type, item.key)
                 )
 
-    def remove(self, token: str, object_id: str) -> None:
+    def remove(self, token: str, key: str) -> None:
         with self.transaction():
-            self._query("DELETE FROM objects WHERE type = ? AND id = ?", (token, object_id))
-            self._query("DELETE FROM parents WHERE type = ? AND id = ?", (token, object_id))
+            for table in ("objects", "parents", "names"):
+                self._query(f"DELETE FROM {table} WHERE type = ? AND id = ?", (token, key))  # noqa: S608 - ours
 
-    def children(self, token: str, object_id: str) -> list[tuple[str, str]]:
-        """Type and id of everything that lives under an object."""
+    def children(self, token: str, key: str) -> list[tuple[str, str]]:
+        """Type and key of everything that lives under an object."""
         return self._query(
-            "SELECT type, id FROM parents WHERE parent_type = ? AND parent_id = ? ORDER BY type, id", (token, object_id)
+            "SELECT type, id FROM parents WHERE parent_type = ? AND parent_id = ? ORDER BY type, id", (token, key)
         )
 
     # reservations, service agents, counters, settings
@@ -222,5 +242,9 @@ class Store:
 
 
 def _object(row: tuple[Any, ...]) -> CloudObject:
-    token, object_id, urn, inputs, outputs, created = row
-    return CloudObject(token, object_id, urn, json.loads(inputs), json.loads(outputs), created)
+    token, key, urn, inputs, text, created = row
+    outputs = json.loads(text)
+    region = outputs.get("region")
+    regional = bool(region) and key.endswith(f"@{region}")
+    object_id = key.removesuffix(f"@{region}") if regional else key
+    return CloudObject(token, object_id, urn, json.loads(inputs), outputs, created, regional)

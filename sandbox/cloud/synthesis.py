@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from recovery.ids import derive_id, fill
 from sandbox.cloud import schema
-from sandbox.cloud.values import UNKNOWN, Props, Value, apply_defaults, get_path
+from sandbox.cloud.values import UNKNOWN, Props, Value, apply_defaults, contains_unknown, get_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,19 +35,41 @@ class ProviderConfig:
     region: str = ""
     default_labels: Mapping[str, str] = field(default_factory=dict)
     project_number: str = ""
+    account: str = "123456789012"
+    """The AWS account: the first of the provider's `allowedAccountIds`, as there are no credentials to ask."""
+    default_tags: Mapping[str, str] = field(default_factory=dict)
+    team: str = ""
+    """The Vercel team that resources belong to when they name none."""
 
     def defaults(self) -> dict[str, str]:
-        found = {"project": self.project, "region": self.region, "projectNumber": self.project_number}
+        found = {
+            "project": self.project,
+            "region": self.region,
+            "projectNumber": self.project_number,
+            "account": self.account,
+            "team": self.team,
+        }
         return {key: value for key, value in found.items() if value}
 
 
 def parse_config(config: Props) -> ProviderConfig:
     """The settings of an explicit provider; nested ones travel as JSON texts."""
-    labels = config.get("defaultLabels") or {}
-    if isinstance(labels, str):
-        labels = json.loads(labels)
-    known = {name: value for name in ("project", "region") if isinstance(value := config.get(name), str)}
-    return ProviderConfig(**known, default_labels={} if labels is UNKNOWN else labels)
+    labels, tags = _nested(config, "defaultLabels", {}), _nested(config, "defaultTags", {}).get("tags") or {}
+    accounts = _nested(config, "allowedAccountIds", [])
+    known = {name: value for name in ("project", "region", "team") if isinstance(value := config.get(name), str)}
+    return ProviderConfig(
+        **known,
+        default_labels=labels,
+        account=str(accounts[0]) if accounts else ProviderConfig.account,
+        default_tags={} if tags is UNKNOWN else tags,
+    )
+
+
+def _nested(config: Props, name: str, empty: Value) -> Value:
+    value = config.get(name)
+    if isinstance(value, str):
+        value = json.loads(value)
+    return empty if value is None or value is UNKNOWN else value
 
 
 def project_number(project: str) -> str:
@@ -89,6 +111,14 @@ class Synthesis:
             return self.config.project_number
         return project_number(self.project)
 
+    @property
+    def account(self) -> str:
+        return self.config.account
+
+    @property
+    def region(self) -> str:
+        return str(self.inputs.get("region") or self.config.region)
+
     def digits(self, salt: str = "", below: int = 10**18) -> int:
         return digest_number(f"{self.seed}/{salt}", below)
 
@@ -104,6 +134,7 @@ class Synthesis:
             **self.outputs,
             **self.inputs,
             "id": self.id,
+            "account": self.account,
             "project": self.project,
             "number": self.number,
             "now": self.now,
@@ -128,11 +159,9 @@ def planned_outputs(token: str, rule: Rule, inputs: Props, config: ProviderConfi
     """The state as far as preview knows it: everything that only the cloud decides is UNKNOWN."""
     declared = schema.resource_type(token)
     outputs = copy.deepcopy(inputs)
-    for name in declared.computed:
-        outputs[name] = UNKNOWN
-    for path in rule.server_defaults:
-        if "." not in path:
-            outputs.setdefault(path, UNKNOWN)
+    for name in (*declared.computed, *rule.server_defaults, *rule.computed):
+        if "." not in name:
+            outputs.setdefault(name, UNKNOWN)
     _fill_known(declared, rule, outputs, inputs, config)
     return outputs
 
@@ -148,6 +177,7 @@ def _fill_known(
     for name, value in {"deletionPolicy": "DELETE", **rule.virtual}.items():
         if value is not None and name in declared.outputs and _is_open(outputs.get(name)):
             outputs[name] = value
+    apply_defaults(outputs, copy.deepcopy(dict(rule.plan_defaults)))
     known = defaults_for(inputs, config)
     for name, template in rule.planned.items():
         text = fill(template, outputs, known)
@@ -157,6 +187,14 @@ def _fill_known(
 
 def _is_open(value: Value) -> bool:
     return value is None or value is UNKNOWN
+
+
+def merged_tags(inputs: Props, config: ProviderConfig) -> Value:
+    """The tags that end up on an AWS object: the provider's defaults under the resource's own."""
+    own = inputs.get("tags") or {}
+    if contains_unknown(own):
+        return UNKNOWN
+    return {**config.default_tags, **own}
 
 
 def merged_labels(inputs: Props, config: ProviderConfig) -> Value:
@@ -227,7 +265,8 @@ def planned_update(token: str, rule: Rule, inputs: Props, state: Props, config: 
     outputs = copy.deepcopy(inputs)
     apply_defaults(outputs, _server_values(rule, state), make_parents=True)
     for name in declared.computed:
-        outputs[name] = UNKNOWN if name in rule.recomputed else state.get(name)
+        if name not in inputs:
+            outputs[name] = UNKNOWN if name in rule.recomputed else state.get(name)
     _fill_known(declared, rule, outputs, inputs, config)
     return outputs
 

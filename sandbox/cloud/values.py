@@ -45,6 +45,15 @@ def get_path(props: Value, path: str) -> Value:
     return found
 
 
+def values_at(props: Value, path: str) -> list[Value]:
+    """Every known value at a dotted path; lists on the way are entered."""
+    found = [props]
+    for step in path.split("."):
+        below = [item.get(step) for item in found if isinstance(item, dict)]
+        found = [one for item in below for one in (item if isinstance(item, list) else [item])]
+    return [item for item in found if item is not None and item is not UNKNOWN]
+
+
 def set_path(props: Props, path: str, value: Value) -> None:
     """Put a value at a path, making the objects on the way; None removes the key.
 

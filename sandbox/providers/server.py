@@ -17,7 +17,7 @@ from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from sandbox.cloud import schema
-from sandbox.cloud.cloud import Target, project_inputs
+from sandbox.cloud.cloud import Target, name_property, project_inputs
 from sandbox.cloud.errors import CloudError, NotSimulatedError, ProviderError
 from sandbox.cloud.schema import SDKS
 from sandbox.cloud.synthesis import ProviderConfig, parse_config
@@ -138,9 +138,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         inputs, secret = wire.decode(request.news)
         olds, _ = wire.decode(request.olds)
         with _errors(context):
-            if "name" not in inputs and _is_auto_named(olds, target.name):
-                inputs["name"] = olds["name"]  # a name made up once is kept
-            checked, failures = self._cloud.check(target, inputs, request.randomSeed)
+            own_name = name_property(target.type)
+            if own_name and own_name not in inputs and _is_auto_named(olds, own_name, target.name):
+                inputs[own_name] = olds[own_name]  # a name made up once is kept
+            checked, failures = self._cloud.check(target, inputs, request.randomSeed, self._config)
         return provider_pb2.CheckResponse(inputs=wire.encode(checked, secret), failures=_failures(failures))
 
     def Diff(  # noqa: N802
@@ -161,8 +162,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             )
         replaces = [change.path for change in changes if change.replace]
         # The bridge deletes first when the resource could have an automatic name but has a literal one that stays.
-        keeps_name = "name" in new_inputs and old_inputs.get("name") == new_inputs["name"]
-        literal = keeps_name and not _is_auto_named(old_inputs, target.name) and target.type.startswith("gcp:")
+        own_name = name_property(target.type)
+        keeps_name = own_name in new_inputs and old_inputs.get(own_name) == new_inputs[own_name]
+        literal = keeps_name and not _is_auto_named(old_inputs, own_name, target.name)
         return provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME if changes else provider_pb2.DiffResponse.DIFF_NONE,
             replaces=replaces,
@@ -255,8 +257,8 @@ def _target(urn: str) -> Target:
     return Target(types.rsplit("$", 1)[-1], name, urn)
 
 
-def _is_auto_named(inputs: Props, name: str) -> bool:
-    found = str(inputs.get("name") or "")
+def _is_auto_named(inputs: Props, own_name: str, name: str) -> bool:
+    found = str(inputs.get(own_name) or "")
     return found.startswith(f"{name}-") and len(found) == len(name) + 8  # a dash and seven hex digits
 
 

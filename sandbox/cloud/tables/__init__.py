@@ -7,9 +7,16 @@ from typing import Final
 from sandbox.cloud.errors import NotSimulatedError
 from sandbox.cloud.rules import Rule
 from sandbox.cloud.schema import resource_type
-from sandbox.cloud.tables import gcp, random
+from sandbox.cloud.tables import aws, gcp, gcp_edge, gcp_firestore, random, vercel
 
-RULES: Final[dict[str, Rule]] = {**gcp.RULES, **random.RULES}
+RULES: Final[dict[str, Rule]] = {
+    **aws.RULES,
+    **gcp.RULES,
+    **gcp_edge.RULES,
+    **gcp_firestore.RULES,
+    **random.RULES,
+    **vercel.RULES,
+}
 
 
 def rule_for(token: str) -> Rule:

@@ -90,7 +90,8 @@ def test_a_failure_never_shows_the_value() -> None:
     ("token", "message"),
     [
         ("gcp:sql/databaseInstnce:DatabaseInstnce", "pulumi_gcp has no such resource type"),
-        ("aws:s3/bucket:Bucket", "no package 'aws' is simulated"),
+        ("azure:storage/account:Account", "no package 'azure' is simulated"),
+        ("aws:ecr/repository:Repository", "is not simulated"),
         ("gcp:bigtable/instance:Instance", "is not simulated"),
     ],
 )
