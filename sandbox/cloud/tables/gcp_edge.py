@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from sandbox.cloud.errors import CloudError
 from sandbox.cloud.rules import Parent, Rule
 from sandbox.cloud.tables.gcp import COMPUTE
-from sandbox.cloud.values import get_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
