@@ -1,12 +1,15 @@
 # Two commands matter: `make preview` and `make test`. Both set up what is missing, once.
 
 STACK ?= dev
+EXAMPLE ?=
 UV_VERSION := 0.13.8
 
 # A uv on PATH is used; else one is installed into the project's own tool folder.
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/uv/bin/uv)
 RUN := .venv/bin/python
 SANDBOX := $(RUN) -m sandbox
+# An example brings its stack files; the program is the same.
+CHOSEN := --stack $(STACK)$(if $(EXAMPLE), --example $(EXAMPLE))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test preview up refresh recover destroy test lint bench clean
@@ -14,6 +17,7 @@ SANDBOX := $(RUN) -m sandbox
 help: ## List the commands
 	@awk -F ":.*## " "/^[a-z-]+:.*## / {printf \"  make %-11s %s\\n\", \$$1, \$$2}" $(MAKEFILE_LIST)
 	@echo '  STACK=dev|staging|prod chooses the stack (now: $(STACK))'
+	@echo '  EXAMPLE=S2 takes the stack from examples/S2, with a state and a cloud of its own (preview ... destroy)'
 
 setup: .venv/packages.stamp .tools/engine.stamp ## Packages and engine; the other commands do it when needed
 
@@ -33,19 +37,19 @@ setup: .venv/packages.stamp .tools/engine.stamp ## Packages and engine; the othe
 	@mkdir -p .tools && touch $@
 
 preview: setup ## The stack's plan, judged by the policies; offline, creates nothing
-	@$(SANDBOX) preview --stack $(STACK)
+	@$(SANDBOX) preview $(CHOSEN)
 
 up: setup ## Preview with the policies, then create it all in the simulated cloud
-	@$(SANDBOX) up --stack $(STACK)
+	@$(SANDBOX) up $(CHOSEN)
 
 refresh: setup ## Bring the state in line with the simulated cloud
-	@$(SANDBOX) refresh --stack $(STACK)
+	@$(SANDBOX) refresh $(CHOSEN)
 
 recover: setup ## After a crash: account for everything that was interrupted
-	@$(SANDBOX) recover --stack $(STACK)
+	@$(SANDBOX) recover $(CHOSEN)
 
 destroy: setup ## Delete what may be deleted; lists what is kept, why, and until when
-	@$(SANDBOX) destroy --stack $(STACK)
+	@$(SANDBOX) destroy $(CHOSEN)
 
 setup-test: setup ## What only the tests need: a PostgreSQL server
 	@sh tests/jobs/ensure_postgres.sh

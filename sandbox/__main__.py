@@ -8,11 +8,11 @@ import functools
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from recovery.locks import LockedError
 from recovery.procedure import RecoveryError
-from sandbox import engine
+from sandbox import engine, workspace
 from sandbox.cloud import CloudError, FaultRule
 from sandbox.operations import Sandbox
 from sandbox.workspace import WorkspaceError
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from sandbox.results import Result
 
     Run = Callable[[argparse.Namespace], int]
+
+ROOT: Final = engine.ROOT
+"""The project whose program and stacks the commands run."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         found = commands.add_parser(name, help=text, description=text)
         found.set_defaults(run=run)
         found.add_argument("--stack", default="dev", help="dev, staging or prod (default: dev)")
-        found.add_argument("--example", help="a folder of examples/ whose stack file is used")
+        found.add_argument(
+            "--example", help="a folder of examples/: its stack file is used, with a state and a cloud of its own"
+        )
         return found
 
     plan = command("preview", _preview, "show what up would do, judged by the policies; creates nothing")
@@ -93,10 +98,9 @@ def _parser() -> argparse.ArgumentParser:
 def _sandbox(options: argparse.Namespace) -> Sandbox:
     config = home = None
     if options.example:
-        config = engine.ROOT / "examples" / options.example / f"Pulumi.{options.stack}.yaml"
-        home = engine.ROOT / ".sandbox" / f"{options.example}-{options.stack}"
+        config, home = workspace.example(ROOT, options.example, options.stack)
     engine.ensure()
-    return Sandbox(stack=options.stack, config=config, home=home, say=_say)
+    return Sandbox(stack=options.stack, source=ROOT, config=config, home=home, say=_say)
 
 
 def _say(line: str) -> None:

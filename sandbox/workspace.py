@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import runpy
 import shutil
 import sys
@@ -29,6 +30,8 @@ _ALLOWED_VARIABLES: Final = frozenset(
 )
 _ALLOWED_PREFIXES: Final = ("COVERAGE_", "LC_", "PYTHON", "TENANTRY_")
 _ENCRYPTION_KEYS: Final = ("encryptedkey", "encryptionsalt", "secretsprovider")
+
+_DATABASE_URL: Final = re.compile(r"(.*?)database_?url")
 
 StackConfig = dict[str, Any]
 
@@ -122,6 +125,28 @@ def prepare(layout: Layout, *, config: Path, edit: Callable[[StackConfig], None]
     return secrets
 
 
+def example(source: Path, name: str, stack: str) -> tuple[Path, Path]:
+    """The config file of an example's stack, and the folder where its state and its cloud live: nobody else's.
+
+    Raises:
+        WorkspaceError: there is no such example, or it has no such stack; the message lists those that exist.
+    """
+    folder = source / "examples"
+    known = {
+        found.name: _stacks_of(found) for found in sorted(folder.glob("*")) if found.is_dir() and _stacks_of(found)
+    }
+    if name not in known:
+        there = ", ".join(known) or f"none, as {folder} has no folder with a stack file"
+        raise WorkspaceError(f"example {name!r} does not exist (there are: {there})")
+    if stack not in known[name]:
+        raise WorkspaceError(f"example {name!r} has no stack {stack!r} (there are: {', '.join(known[name])})")
+    return folder / name / f"Pulumi.{stack}.yaml", source / ".sandbox" / "examples" / name / stack
+
+
+def _stacks_of(folder: Path) -> list[str]:
+    return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in folder.glob("Pulumi.?*.yaml"))
+
+
 def without_secrets(config: Mapping[str, Any]) -> tuple[StackConfig, dict[str, str]]:
     """Split a stack config into its plain part and a synthetic value for every encrypted one.
 
@@ -150,8 +175,13 @@ def synthetic_secret(key: str, path: str) -> str:
     """A made-up value in place of an encrypted one: the same for the same path, and shaped like what `key` names."""
     token = hashlib.sha256(path.encode()).hexdigest()[:32]
     lowered = key.lower()
-    if "dsn" in lowered or "database_url" in lowered or "databaseurl" in lowered:
-        return f"postgresql://sandbox:{token}@db.sandbox.invalid:5432/sandbox?sslmode=verify-full"
+    database = _DATABASE_URL.fullmatch(lowered)
+    if database is not None:
+        # Every name has a host of its own, so that two databases cannot be taken for one.
+        host = re.sub(r"[^a-z0-9]+", "-", database[1]).strip("-") or "default"
+        return f"postgresql://sandbox:{token}@{host}.db.sandbox.invalid:5432/sandbox?sslmode=verify-full"
+    if lowered.endswith("dsn"):
+        return f"https://{token}@errors.sandbox.invalid/1"  # what error trackers call a DSN
     if any(word in lowered for word in ("url", "uri", "webhook", "endpoint")):
         return f"https://hooks.sandbox.invalid/{token}"
     if "email" in lowered:

@@ -1,10 +1,20 @@
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
-from sandbox.workspace import Layout, WorkspaceError, confined, environment, prepare, synthetic_secret, without_secrets
+from sandbox.workspace import (
+    Layout,
+    WorkspaceError,
+    confined,
+    environment,
+    example,
+    prepare,
+    synthetic_secret,
+    without_secrets,
+)
 
 
 def layout(tmp_path: Path) -> Layout:
@@ -39,8 +49,11 @@ def test_secrets_at_every_depth_are_replaced_by_path() -> None:
 @pytest.mark.parametrize(
     ("key", "start"),
     [
-        ("partnerDsn", "postgresql://"),
-        ("database_url", "postgresql://"),
+        ("ACME_DATABASE_URL", "postgresql://sandbox:"),
+        ("databaseUrl", "postgresql://sandbox:"),
+        ("SENTRY_DSN", "https://"),
+        ("partnerDsn", "https://"),
+        ("DATABASE_URL_PREFIX", "https://"),
         ("webhook", "https://"),
         ("callbackUrl", "https://"),
         ("email", ""),
@@ -52,6 +65,20 @@ def test_synthetic_secrets_keep_the_shape_of_what_they_stand_for(key: str, start
     assert value.startswith(start)
     assert value == synthetic_secret(key, f"tenantry:{key}")
     assert value != synthetic_secret(key, f"other:{key}")
+
+
+def test_every_synthetic_database_has_its_own_host_and_demands_tls() -> None:
+    names = ("ACME_DATABASE_URL", "ACME_BACKUP_DATABASE_URL", "globex.databaseUrl", "databaseUrl", "DATABASE_URL")
+    found = [urlsplit(synthetic_secret(name, f"tenantry:secrets.{name}")) for name in names]
+    assert [url.hostname for url in found] == [
+        "acme.db.sandbox.invalid",
+        "acme-backup.db.sandbox.invalid",
+        "globex.db.sandbox.invalid",
+        "default.db.sandbox.invalid",
+        "default.db.sandbox.invalid",
+    ]
+    assert {url.query for url in found} == {"sslmode=verify-full"}
+    assert {url.port for url in found} == {5432}
 
 
 def test_prepare_leaves_the_stack_file_alone_and_drops_its_encryption(tmp_path: Path) -> None:
@@ -74,6 +101,45 @@ def test_prepare_names_the_missing_stack_file_and_those_that_exist(tmp_path: Pat
         WorkspaceError, match=r"stack 'prod': .*Pulumi.prod.yaml does not exist \(there are: Pulumi.dev"
     ):
         prepare(place, config=place.source / "Pulumi.prod.yaml")
+
+
+def test_an_example_has_a_state_and_a_cloud_of_its_own(tmp_path: Path) -> None:
+    stack_files(tmp_path, "S2/Pulumi.prod.yaml", "S2/Pulumi.dev.yaml", "S0/Pulumi.dev.yaml")
+    assert example(tmp_path, "S2", "prod") == (
+        tmp_path / "examples" / "S2" / "Pulumi.prod.yaml",
+        tmp_path / ".sandbox" / "examples" / "S2" / "prod",
+    )
+    homes = {example(tmp_path, *found)[1] for found in (("S2", "prod"), ("S2", "dev"), ("S0", "dev"))}
+    assert len(homes) == 3
+    assert tmp_path / ".sandbox" / "dev" not in homes
+
+
+def stack_files(source: Path, *names: str) -> None:
+    for name in names:
+        path = source / "examples" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("config: {}\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "stack", "message"),
+    [
+        ("S9", "prod", "example 'S9' does not exist (there are: S0, S2)"),
+        ("../S2", "prod", "example '../S2' does not exist (there are: S0, S2)"),
+        ("notes", "prod", "example 'notes' does not exist (there are: S0, S2)"),
+        ("S2", "staging", "example 'S2' has no stack 'staging' (there are: dev, prod)"),
+    ],
+)
+def test_an_unknown_example_is_told_with_those_that_exist(tmp_path: Path, name: str, stack: str, message: str) -> None:
+    stack_files(tmp_path, "S2/Pulumi.prod.yaml", "S2/Pulumi.dev.yaml", "S0/Pulumi.dev.yaml", "notes/README.md")
+    with pytest.raises(WorkspaceError) as caught:
+        example(tmp_path, name, stack)
+    assert str(caught.value) == message
+
+
+def test_without_any_example_the_message_says_so(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match=r"there are: none, as .*examples has no folder with a stack file"):
+        example(tmp_path, "S2", "dev")
 
 
 def test_no_credential_reaches_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
