@@ -12,6 +12,7 @@ from components.monitoring import Monitoring, MonitoringArgs
 from components.secrets import Secrets, SecretsArgs
 from components.stack_outputs import guarded_resources, recreatable, registry
 from components.tenant import create_tenants
+from components.web import WebApp, WebAppArgs
 
 previous = stack.read_previous()
 plan = stack.load_plan(previous)
@@ -22,10 +23,20 @@ guard = register_guard(previous, recreatable(plan))
 
 shared, opts = plan.environment, providers.opts
 clouds = Environment(shared.name, EnvironmentArgs(plan=plan, guard=guard), opts).clouds
-Secrets("app", SecretsArgs(environment=shared, clouds=clouds, external=external, guard=guard), opts)
+secrets = Secrets("app", SecretsArgs(environment=shared, clouds=clouds, external=external, guard=guard), opts)
 tenants = create_tenants(plan, clouds, external, guard, opts)
 databases = {tenant_id: tenant.database for tenant_id, tenant in tenants.items()}
 BackupSchedule("backups", BackupScheduleArgs(plan=plan, clouds=clouds, databases=databases, guard=guard), opts)
+if shared.vercel is not None:
+    application = WebAppArgs(
+        vercel=shared.vercel,
+        environment=shared,
+        clouds=clouds,
+        secrets=secrets.values,
+        external=external,
+        guard=guard,
+    )
+    WebApp("web", application, opts)
 Monitoring("monitoring", MonitoringArgs(plan=plan, clouds=clouds, external_secrets=external, guard=guard), opts)
 
 pulumi.export("registry", registry(plan))

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components.database import DatabaseFacts, TenantDatabaseArgs
-from components.gcp.platform import Workload
+from components.gcp.platform import Account
 from components.gcp.secret import create_secret, grant_accessors
 from components.registry import external_entry
 
@@ -19,9 +19,9 @@ def create_external_database(args: TenantDatabaseArgs, parent: pulumi.Resource) 
     Suspension and offboarding take the application's access to the URL away; the login itself can only be switched off
     at the provider.
     """
-    tenant, external = args.tenant, args.tenant.external
-    app: tuple[Workload, ...] = ("gateway", "worker") if tenant.state == "active" else ()
-    exports: tuple[Workload, ...] = ("backup",)
+    tenant, external, platform = args.tenant, args.tenant.external, args.clouds.gcp.platform
+    app = platform.application if tenant.state == "active" else ()
+    exports = (platform.accounts["backup"],)
     if external.backup_dsn is None:
         _store(
             args, f"{tenant.id}-database-url", tenant.url_secret, external.dsn, readers=(*app, *exports), parent=parent
@@ -46,7 +46,7 @@ def _store(
     secret_id: str,
     value: str,
     *,
-    readers: Sequence[Workload],
+    readers: Sequence[Account],
     parent: pulumi.Resource,
 ) -> None:
     platform = args.clouds.gcp.platform
@@ -66,4 +66,4 @@ def _store(
         opts=pulumi.ResourceOptions(parent=parent),
     )
     if readers:
-        grant_accessors(f"{name}-readers", secret, [platform.accounts[reader] for reader in readers], parent=parent)
+        grant_accessors(f"{name}-readers", secret, readers, parent=parent)

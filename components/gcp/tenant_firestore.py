@@ -66,7 +66,7 @@ def create_firestore_database(args: TenantDatabaseArgs, parent: pulumi.Resource)
 
 
 def _create_identity(args: TenantDatabaseArgs, parent: pulumi.Resource) -> str:
-    """The tenant's own account: gateway and worker take its place, one tenant at a time, so none sees another's data.
+    """The tenant's own account: the application takes its place, one tenant at a time, so none sees another's data.
 
     Suspension and offboarding switch the account off; tokens issued before live for up to an hour (R2.6).
     """
@@ -93,7 +93,7 @@ def _create_identity(args: TenantDatabaseArgs, parent: pulumi.Resource) -> str:
         },
         opts=args.guard.retrying(parent, depends_on=[account]),
     )
-    users = [platform.accounts["gateway"], platform.accounts["worker"]]
+    users = platform.application
     gcp.serviceaccount.IAMBinding(
         f"{tenant.id}-account-users",
         service_account_id=account.name,
