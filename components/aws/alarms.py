@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.aws.channels import Channels, Severity
+from components.aws.naming import prefix
 from settings.plan import EnvironmentPlan
 
 GUIDE: Final = "docs/operations.md"
@@ -91,7 +92,7 @@ class Conjunction:
 
 
 def alarm_name(environment: EnvironmentPlan, key: str) -> str:
-    return f"{environment.organization}-{environment.name}-{key}"
+    return f"{prefix(environment)}-{key}"
 
 
 def create_alarm(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Final
+from typing import Final
 
 import pulumi
 import pulumi_aws as aws
 
+from components.aws.naming import log_group_arn, log_group_name, prefix, role_name
 from components.aws.platform import AwsPlatform
+from components.aws.policy_document import Statement, allow, document, trust_service
 from components.guard import Guard
 from settings.plan import EnvironmentPlan
-
-Statement = dict[str, Any]
-"""A statement of a policy document, as JSON."""
 
 # What CloudWatch Logs takes as retention, in days (PutRetentionPolicy).
 _LOG_RETENTION: Final = (
@@ -33,13 +31,9 @@ def log_retention(days: int) -> int:
     raise ValueError(f"a log group keeps entries for at most {_LOG_RETENTION[-1]} days, not {days}")
 
 
-def trail_name(plan: EnvironmentPlan) -> str:
-    return f"{plan.organization}-{plan.name}"
-
-
 def trail_arn(plan: EnvironmentPlan) -> str:
     """The trail's ARN, a literal: the policies of its bucket and key name it before it exists."""
-    return f"arn:aws:cloudtrail:{plan.aws.region}:{plan.aws.account_id}:trail/{trail_name(plan)}"
+    return f"arn:aws:cloudtrail:{plan.aws.region}:{plan.aws.account_id}:trail/{prefix(plan)}"
 
 
 def trail_statements(plan: EnvironmentPlan) -> list[Statement]:
@@ -105,8 +99,8 @@ def create_trail(
     must be where its bucket is.
     """
     account, region = plan.aws.account_id, plan.aws.region
-    name = trail_name(plan)
-    group_name = f"/tenantry/{plan.name}/trail"
+    group_name = log_group_name(plan, "trail")
+    group_arn = log_group_arn(plan, group_name)
     group = aws.cloudwatch.LogGroup(
         "trail-logs",
         name=group_name,
@@ -116,43 +110,37 @@ def create_trail(
     )
     role = aws.iam.Role(
         "trail-role",
-        name=f"{name}-trail",
+        name=role_name(plan, "trail"),
         description="CloudTrail's events into their log group",
-        assume_role_policy=_document(
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "cloudtrail.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-                "Condition": {"StringEquals": {"aws:SourceArn": trail_arn(plan)}},
-            }
-        ),
+        assume_role_policy=trust_service(plan, "cloudtrail.amazonaws.com", source=trail_arn(plan)),
         opts=pulumi.ResourceOptions(parent=parent),
     )
     rights = aws.iam.RolePolicy(
         "trail-role-logs",
         name="write-trail-logs",
         role=role.name,
-        policy=_document(
-            {
-                "Effect": "Allow",
-                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-                "Resource": f"arn:aws:logs:{region}:{account}:log-group:{group_name}"
-                f":log-stream:{account}_CloudTrail_{region}*",
-            }
+        policy=document(
+            [
+                allow(
+                    "WriteEvents",
+                    ["logs:CreateLogStream", "logs:PutLogEvents"],
+                    f"{group_arn}:log-stream:{account}_CloudTrail_{region}*",
+                )
+            ]
         ),
         opts=pulumi.ResourceOptions(parent=parent),
     )
     bucket = platform.buckets["audit"]
     trail = aws.cloudtrail.Trail(
         "trail",
-        name=name,
+        name=prefix(plan),
         s3_bucket_name=bucket.name,
         kms_key_id=platform.keys["logs", plan.aws.backup_region].arn,
         is_multi_region_trail=True,
         include_global_service_events=True,
         enable_log_file_validation=True,
         enable_logging=True,
-        cloud_watch_logs_group_arn=f"arn:aws:logs:{region}:{account}:log-group:{group_name}:*",
+        cloud_watch_logs_group_arn=f"{group_arn}:*",
         cloud_watch_logs_role_arn=role.arn,
         advanced_event_selectors=_selectors(plan),
         opts=guard.options(parent, guarded=True, depends_on=[bucket.resource, *bucket.ready, group, rights]),
@@ -197,7 +185,3 @@ def _selectors(plan: EnvironmentPlan) -> list[aws.cloudtrail.TrailAdvancedEventS
             ],
         ),
     ]
-
-
-def _document(*statements: Statement) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, sort_keys=True)

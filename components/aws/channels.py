@@ -6,14 +6,16 @@ An alarm acts only on a topic of its own region, so each region that has alarms 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import pulumi
 import pulumi_aws as aws
 
+from components.aws.keys import DELETION_WINDOW_DAYS, ROTATION_DAYS
+from components.aws.naming import account_root, key_alias, prefix, role_name
+from components.aws.policy_document import allow, document
 from settings.plan import EnvironmentPlan
 
 Severity = Literal["critical", "warning"]
@@ -45,7 +47,7 @@ class Channels:
 
 
 def topic_name(environment: EnvironmentPlan, severity: Severity) -> str:
-    return f"{environment.organization}-{environment.name}-{severity}"
+    return f"{prefix(environment)}-{severity}"
 
 
 def topic_arn(environment: EnvironmentPlan, severity: Severity, region: str) -> str:
@@ -133,31 +135,33 @@ def _create_key(name: str, environment: EnvironmentPlan, region: str, opts: pulu
         f"{name}-key-{region}",
         description=f"Tenantry {environment.name}: topics of alarms",
         enable_key_rotation=True,
-        rotation_period_in_days=90,
-        deletion_window_in_days=30,
-        policy=_document(
-            {
-                "Sid": "Account",
-                "Effect": "Allow",
-                "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
-                "Action": "kms:*",
-                "Resource": "*",
-            },
-            {
-                "Sid": "Publishers",
-                "Effect": "Allow",
-                "Principal": {"Service": list(_PUBLISHERS)},
-                "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
-                "Resource": "*",
-                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-            },
+        rotation_period_in_days=ROTATION_DAYS,
+        deletion_window_in_days=DELETION_WINDOW_DAYS,
+        policy=document(
+            [
+                {
+                    "Sid": "Account",
+                    "Effect": "Allow",
+                    "Principal": {"AWS": account_root(environment)},
+                    "Action": "kms:*",
+                    "Resource": "*",
+                },
+                {
+                    "Sid": "Publishers",
+                    "Effect": "Allow",
+                    "Principal": {"Service": list(_PUBLISHERS)},
+                    "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+                    "Resource": "*",
+                    "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+                },
+            ]
         ),
         region=region,
         opts=opts,
     )
     aws.kms.Alias(
         f"{name}-key-{region}-alias",
-        name=f"alias/{environment.organization}-{environment.name}-alarms",
+        name=key_alias(environment, "alarms"),
         target_key_id=key.key_id,
         region=region,
         opts=opts,
@@ -167,23 +171,25 @@ def _create_key(name: str, environment: EnvironmentPlan, region: str, opts: pulu
 
 def _topic_policy(environment: EnvironmentPlan, arn: str) -> str:
     account = environment.aws.account_id
-    return _document(
-        {
-            "Sid": "Publishers",
-            "Effect": "Allow",
-            "Principal": {"Service": list(_PUBLISHERS)},
-            "Action": "sns:Publish",
-            "Resource": arn,
-            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-        },
-        {
-            "Sid": "TlsOnly",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "sns:Publish",
-            "Resource": arn,
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        },
+    return document(
+        [
+            {
+                "Sid": "Publishers",
+                "Effect": "Allow",
+                "Principal": {"Service": list(_PUBLISHERS)},
+                "Action": "sns:Publish",
+                "Resource": arn,
+                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+            },
+            {
+                "Sid": "TlsOnly",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "sns:Publish",
+                "Resource": arn,
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            },
+        ]
     )
 
 
@@ -197,10 +203,11 @@ def _create_slack(
     home = environment.aws.region
     role = aws.iam.Role(
         f"{name}-slack-role",
-        name=f"{environment.organization}-{environment.name}-slack",
+        name=role_name(environment, "slack"),
         description="Charts of alarms in Slack",
-        assume_role_policy=_document(
-            {"Effect": "Allow", "Principal": {"Service": "chatbot.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        # its trust takes no condition: the service names no source
+        assume_role_policy=document(
+            [{"Effect": "Allow", "Principal": {"Service": "chatbot.amazonaws.com"}, "Action": "sts:AssumeRole"}]
         ),
         opts=pulumi.ResourceOptions(parent=parent),
     )
@@ -208,18 +215,20 @@ def _create_slack(
         f"{name}-slack-rights",
         name="read-metrics",
         role=role.name,
-        policy=_document(
-            {
-                "Effect": "Allow",
-                "Action": ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:GetMetricWidgetImage"],
-                "Resource": "*",
-            }
+        policy=document(
+            [
+                allow(
+                    "ReadMetrics",
+                    ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:GetMetricWidgetImage"],
+                    "*",
+                )
+            ]
         ),
         opts=pulumi.ResourceOptions(parent=parent),
     )
     aws.chatbot.SlackChannelConfiguration(
         f"{name}-slack",
-        configuration_name=f"{environment.organization}-{environment.name}",
+        configuration_name=prefix(environment),
         slack_team_id=slack.workspace_id,
         slack_channel_id=slack.channel_id,
         sns_topic_arns=[topic.arn for topic in topics],
@@ -230,7 +239,3 @@ def _create_slack(
         region=home if home in _CHATBOT_REGIONS else _CHATBOT_REGIONS[0],
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[rights]),
     )
-
-
-def _document(*statements: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, sort_keys=True)

@@ -14,6 +14,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.aws.alarms import Metric
+from components.aws.naming import prefix
 from settings.plan import EnvironmentPlan
 
 NAMESPACE: Final = "Tenantry"
@@ -203,7 +204,7 @@ def create_log_metrics(
     return {
         metric.key: aws.cloudwatch.LogMetricFilter(
             f"{name}-metric-{metric.key}",
-            name=f"{environment.organization}-{environment.name}-{metric.key}",
+            name=f"{prefix(environment)}-{metric.key}",
             log_group_name=groups[metric.source].name,
             pattern=metric.pattern,
             metric_transformation={
