@@ -369,10 +369,21 @@ def _serve(path: Path) -> Iterator[str]:
 
 
 def _look_up(cloud: Cloud, kind: str, urn: str, inputs: Mapping[str, Any]) -> list[str]:
-    """Ids of the objects that carry what these inputs are looked for by: a display name, mostly."""
+    """Ids of the objects that carry what these inputs are looked for by, and agree with the rest of them."""
     del urn  # a cloud knows nothing of it
     key = SERVER_ASSIGNED[kind]
-    return [item.id for item in cloud.objects(kind) if inputs.get(key) and item.inputs.get(key) == inputs[key]]
+    return [item.id for item in cloud.objects(kind) if inputs.get(key) and _agree(inputs, item.inputs)]
+
+
+def _agree(wanted: object, found: object) -> bool:
+    """Whether two inputs are the same, as far as the first is known: a secret of an exported state is None."""
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        return all(
+            name.startswith("__") or value is None or _agree(value, found.get(name)) for name, value in wanted.items()
+        )
+    if isinstance(wanted, list) and isinstance(found, list):
+        return len(wanted) == len(found) and all(map(_agree, wanted, found))
+    return wanted is None or wanted == found
 
 
 def _packs_of(source: Path) -> tuple[Path, ...]:
