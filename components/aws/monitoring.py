@@ -1,0 +1,118 @@
+"""What is watched on AWS, and who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.aws import alarm_rules, log_metrics
+from components.aws.alarm_rules import LoadBalanced
+from components.aws.alarms import Alarm, create_alarm, create_conjunction
+from components.aws.budget import create_budget
+from components.aws.channels import GLOBAL_REGION, Channels, create_channels
+from components.aws.dashboard import create_dashboards
+from components.aws.events import record_events, unwanted
+from components.aws.log_metrics import create_log_metrics
+from components.aws.naming import log_group_name, prefix
+from components.aws.platform import AwsEnvironment
+from components.aws.uptime import burn_alarms, create_health_check, uptime_alarm
+from components.guard import Guard
+from settings.plan import EnvironmentPlan, InstancePlan, TenantPlan
+
+# What RDS itself has to say of an instance and no metric does: growth that failed, a failover, a disk that is full.
+_RDS_EVENTS = ("failover", "failure", "low storage")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsMonitoring:
+    """Channels, alarms and dashboards."""
+
+    channels: Channels
+    alarms: Mapping[str, aws.cloudwatch.MetricAlarm | aws.cloudwatch.CompositeAlarm]
+    """By the key of their rule; parts of composite alarms are not among them."""
+    dashboards: Mapping[str, aws.cloudwatch.Dashboard]
+
+
+def create_aws_monitoring(
+    name: str,
+    environment: EnvironmentPlan,
+    instances: Sequence[InstancePlan],
+    tenants: Sequence[TenantPlan],
+    amazon: AwsEnvironment,
+    *,
+    services: Sequence[LoadBalanced] = (),
+    external_secrets: Mapping[str, pulumi.Output[str]],
+    guard: Guard,
+    parent: pulumi.Resource,
+) -> AwsMonitoring:
+    """Topics, health check, log metrics, recorded events, alarms, dashboards and budget.
+
+    No tenant has an object here: only an instance has, its alarms, which tell nobody while its one tenant is suspended
+    (R2.6).
+
+    Args:
+        name: prefix of the Pulumi names.
+        environment: the environment's plan.
+        instances: the RDS instances.
+        tenants: the tenants on AWS.
+        amazon: the environment on AWS; changes are counted in its trail, results in its jobs' log.
+        services: what runs behind a load balancer.
+        external_secrets: the channels' tokens by name, as secret outputs.
+        guard: the retry of creations that come before what they need is seen everywhere.
+        parent: the component that owns them.
+    """
+    platform = amazon.platform
+    replicas = {instance.replica_region for instance in instances if instance.replica_region is not None}
+    homes = {environment.aws.region, *(instance.region for instance in instances)}
+    channels = create_channels(
+        name, environment, external_secrets, regions={*homes, *replicas, GLOBAL_REGION}, parent=parent
+    )
+    check = create_health_check(name, environment, parent=parent)
+    create_log_metrics(
+        name,
+        environment,
+        [*log_metrics.JOBS, *log_metrics.AUDIT],
+        {"jobs": platform.task_log_group, "trail": amazon.trail_log_group},
+        parent=parent,
+    )
+    record_events(name, environment, platform, guard=guard, parent=parent)
+    silent = {
+        tenant.sql.instance_key for tenant in tenants if tenant.instance is not None and tenant.state == "suspended"
+    }
+    rules: list[Alarm] = [
+        uptime_alarm(check),
+        *alarm_rules.backup_alarms(environment),
+        *(alarm_rules.vault_alarms(prefix(environment)) if instances else []),
+        *alarm_rules.job_alarms(),
+        alarm_rules.dead_letter_alarm("schedules-dead-letters", alarm_rules.schedules_dead_letters(environment)),
+        *(event.alarm(environment) for event in unwanted(environment)),
+        *alarm_rules.audit_alarms(),
+        *(
+            alarm
+            for instance in instances
+            for alarm in alarm_rules.instance_alarms(environment, instance, muted=instance.key in silent)
+        ),
+        *(alarm for service in services for alarm in alarm_rules.service_alarms(environment, service)),
+    ]
+    alarms: dict[str, aws.cloudwatch.MetricAlarm | aws.cloudwatch.CompositeAlarm] = {
+        rule.key: create_alarm(name, rule, environment, channels, parent=parent) for rule in rules
+    }
+    for burning in burn_alarms(environment, check):
+        alarms[burning.key] = create_conjunction(name, burning, environment, channels, parent=parent)
+    for region in sorted(homes | replicas if instances else ()):
+        aws.rds.EventSubscription(
+            f"{name}-database-events-{region}",
+            name=f"{prefix(environment)}-databases",
+            sns_topic=channels.topics[region, "warning"].arn,
+            source_type="db-instance",
+            event_categories=list(_RDS_EVENTS),
+            enabled=True,
+            region=region,
+            opts=guard.retrying(parent, depends_on=channels.ready),
+        )
+    dashboards = create_dashboards(name, environment, jobs_group=log_group_name(environment, "jobs"), parent=parent)
+    create_budget(name, environment, channels, parent=parent)
+    return AwsMonitoring(channels=channels, alarms=alarms, dashboards=dashboards)
