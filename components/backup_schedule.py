@@ -50,6 +50,7 @@ class BackupSchedule(pulumi.ComponentResource):
                 args.clouds.gcp.sql_instances(facts.cloudsql for facts in args.databases.values()),
                 args.clouds.gcp,
                 guests=plan.environment.home == "gcp" and bool(plan.tenants_of("external")),
+                firestore=bool(plan.tenants_of("firestore")),
                 guard=args.guard,
                 parent=self,
             )

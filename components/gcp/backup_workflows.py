@@ -16,13 +16,15 @@ from components.gcp.platform import Platform
 from components.guard import Guard
 from settings.plan import EnvironmentPlan, InstancePlan
 
-Role = Literal["export", "drill"]
+Role = Literal["export", "drill", "firestore-export", "firestore-drill"]
 ROLES: Final[tuple[Role, ...]] = ("export", "drill")
 
 _SOURCES: Final = Path(__file__).parent / "workflows"
 _DESCRIPTIONS: Final[dict[Role, str]] = {
     "export": "Exports every database of a SQL instance and proves final exports",
     "drill": "Restores every SQL instance into a scratch instance and checks it",
+    "firestore-export": "Exports every Firestore database and proves final exports",
+    "firestore-drill": "Restores every Firestore database into a scratch database and checks it",
 }
 _SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 _HOUR_MINUTES: Final = 60
@@ -104,7 +106,7 @@ def schedule_export(
     parent: pulumi.Resource,
 ) -> gcp.cloudscheduler.Job:
     """Start the export of one instance every night."""
-    return _schedule(
+    return schedule_workflow(
         f"{plan.key}-export-schedule",
         job_name=f"tenantry-export-{plan.key}",
         role="export",
@@ -127,7 +129,7 @@ def schedule_drill(
     parent: pulumi.Resource,
 ) -> gcp.cloudscheduler.Job:
     """Start the drill of all instances, which it takes one by one."""
-    return _schedule(
+    return schedule_workflow(
         "drill-schedule",
         job_name="tenantry-drill",
         role="drill",
@@ -142,7 +144,7 @@ def schedule_drill(
     )
 
 
-def _schedule(
+def schedule_workflow(
     name: str,
     *,
     job_name: str,
@@ -155,6 +157,7 @@ def _schedule(
     guard: Guard,
     parent: pulumi.Resource,
 ) -> gcp.cloudscheduler.Job:
+    """Start `tenantry-<role>` by the clock, as the scheduler's account."""
     project, region = environment.gcp.project, environment.gcp.region
     scheduler = platform.accounts["scheduler"]
     # an execution's argument is itself a JSON text inside the JSON body

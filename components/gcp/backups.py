@@ -11,6 +11,7 @@ import pulumi_gcp as gcp
 from components.gcp import backup_access, backup_workflows
 from components.gcp.environment import GoogleEnvironment
 from components.gcp.export_job import create_export_jobs
+from components.gcp.firestore_backups import create_firestore_backups
 from components.gcp.watch import watch_job
 from components.guard import Guard
 from settings.plan import EnvironmentPlan, InstancePlan
@@ -39,6 +40,7 @@ def create_google_backups(
     google: GoogleEnvironment,
     *,
     guests: bool,
+    firestore: bool,
     guard: Guard,
     parent: pulumi.Resource,
 ) -> GoogleBackups:
@@ -53,6 +55,7 @@ def create_google_backups(
         resources: their resources by `InstancePlan.key`.
         google: the environment on Google Cloud.
         guests: whether databases that somebody else runs are backed up from here.
+        firestore: whether there are Firestore databases.
         guard: the retry of creations that meet a grant too early.
         parent: the component that owns them.
     """
@@ -68,6 +71,10 @@ def create_google_backups(
     if guests:
         create_export_jobs(environment, platform, guard=guard, parent=parent)
     agent = backup_workflows.service_agent(environment, platform, parent=parent)
+    if firestore:
+        create_firestore_backups(
+            environment, google, depends_on=[agent, *environment_grants.values()], guard=guard, parent=parent
+        )
     workflows = {
         role: backup_workflows.create_workflow(
             role,

@@ -50,7 +50,7 @@ def test_each_url_is_kept_encrypted_and_secret(dune: Built) -> None:
     for name, value in (("dune-database-url-version", URL), ("dune-backup-url-version", BACKUP_URL)):
         version = dune.mocks.one(VERSION, name)
         assert version.inputs["secretData"] == value
-        assert "secretData" in version.secrets
+        assert "secretData" in version.secret_inputs
 
 
 def test_the_exports_have_a_login_of_their_own(dune: Built) -> None:

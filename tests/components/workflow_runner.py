@@ -41,7 +41,7 @@ _STEPS = {
     "try": {"retry", "except"},
 }
 _BRANCH = {"condition", "assign", "steps", "next", "return", "raise"}
-_LIBRARY_CALLS = {"http.get", "http.post", "sys.log"}
+_LIBRARY_CALLS = {"http.delete", "http.get", "http.post", "sys.log", "sys.sleep"}
 
 Api = Callable[[str, Mapping[str, Any]], Any]
 
@@ -269,6 +269,10 @@ class Runner:
         name, arguments = body["call"], self._value(body.get("args", {}), variables)
         if name == "sys.log":
             self.logs.append({"severity": arguments["severity"], **arguments["json"]})
+            answer = None
+        elif name == "sys.sleep":
+            self.slept.append(arguments["seconds"])
+            self.now += arguments["seconds"]
             answer = None
         elif name in self.program:
             answer = self._workflow(name, arguments)

@@ -1,0 +1,46 @@
+"""What every container of the application shares on Google Cloud, service or task: its variables and its secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pulumi_gcp as gcp
+
+from components.application import application_secrets, whereabouts
+from settings.names import app_secret
+from settings.plan import EnvironmentPlan
+
+
+def app_name(workload: str) -> str:
+    """Cloud name of a service, task or queue; Tenantry's own jobs begin with `tenantry-`."""
+    return f"app-{workload}"
+
+
+def queue_variables(environment: EnvironmentPlan) -> dict[str, str]:
+    """Topic of each queue, to publish to."""
+    return {
+        f"TENANTRY_QUEUE_{name.upper().replace('-', '_')}": f"projects/{environment.gcp.project}/topics/{app_name(name)}"
+        for name in environment.queues
+    }
+
+
+def container_variables(
+    environment: EnvironmentPlan, plain: Mapping[str, str], secrets: Sequence[str] | None
+) -> list[gcp.cloudrunv2.ServiceTemplateContainerEnvArgsDict]:
+    """All variables by name. A secret is read when an instance starts, always in its newest version."""
+    values = {
+        "TENANTRY_PROJECT": environment.gcp.project,
+        **whereabouts(environment, "gcp"),
+        **queue_variables(environment),
+        **plain,
+    }
+    variables: dict[str, gcp.cloudrunv2.ServiceTemplateContainerEnvArgsDict] = {
+        key: {"name": key, "value": value} for key, value in values.items()
+    }
+    for secret in application_secrets(environment, secrets):
+        reference: gcp.cloudrunv2.ServiceTemplateContainerEnvValueSourceSecretKeyRefArgsDict = {
+            "secret": app_secret(secret),
+            "version": "latest",
+        }
+        variables[secret] = {"name": secret, "value_source": {"secret_key_ref": reference}}
+    return [variables[key] for key in sorted(variables)]
