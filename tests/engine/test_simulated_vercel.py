@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.cloud import FaultRule
+
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from tests.engine.conftest import SandboxFactory
 
     Project = Callable[..., Path]
+    RunApart = Callable[[Sandbox, str], subprocess.CompletedProcess[str]]
 
 # When an update fails, the engine goes away while the SDK's program still waits for it.
 pytestmark = pytest.mark.filterwarnings(
@@ -136,6 +140,43 @@ def test_a_database_goes_with_the_policy_delete(sandbox_factory: SandboxFactory,
     sandbox.destroy().require()
     with sandbox.cloud() as cloud:
         assert [item.type for item in cloud.objects()] == ["gcp:projects/service:Service"] * 2
+
+
+TWINS = """
+import pulumi, pulumi_gcp as gcp, pulumiverse_vercel as vercel
+google = gcp.Provider("gcp", project="acme-dev", region="europe-west1")
+edge = vercel.Provider("vercel", team="team_acme")
+api = gcp.projects.Service("api", service="firestore.googleapis.com", opts=pulumi.ResourceOptions(provider=google))
+opts = pulumi.ResourceOptions(provider=google, depends_on=[api])
+database = gcp.firestore.Database(
+    "database", name="tn-acme", location_id="europe-west1", type="FIRESTORE_NATIVE", opts=opts)
+gcp.firestore.BackupSchedule("daily", database=database.name, retention="604800s", daily_recurrence={}, opts=opts)
+gcp.firestore.BackupSchedule(
+    "weekly", database=database.name, retention="604800s", weekly_recurrence={"day": "SUNDAY"}, opts=opts)
+opts = pulumi.ResourceOptions(provider=edge)
+for name in ("web", "admin"):
+    project = vercel.Project(name, name=name, opts=opts)
+    vercel.ProjectEnvironmentVariable(
+        name, project_id=project.id, key="API", value=pulumi.Output.secret(name), sensitive=True,
+        targets=["production"], opts=pulumi.ResourceOptions(provider=edge, delete_before_replace=True))
+"""
+
+
+@pytest.mark.parametrize(
+    "kind", [VARIABLE, "vercel:index/project:Project", "gcp:firestore/backupSchedule:BackupSchedule"]
+)
+def test_after_a_crash_objects_that_look_alike_are_told_apart(
+    sandbox_factory: SandboxFactory, project: Project, run_apart: RunApart, kind: str
+) -> None:
+    sandbox = sandbox_factory(source=project(TWINS), packs=())
+    with sandbox.cloud() as cloud:
+        cloud.faults.add(FaultRule(op="create", type=kind, nth=2, kill="engine", when="after"))
+    assert run_apart(sandbox, "s.up(preview=False)").returncode != 0
+    said: list[str] = []
+    sandbox.recover(say=said.append)
+    sandbox.up().require()
+    assert len(_ids(sandbox, kind)) == 2, said
+    assert set(sandbox.preview().require().changes) == {"same"}
 
 
 def test_a_wrong_setting_stops_the_preview(sandbox_factory: SandboxFactory, project: Project) -> None:
