@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import requests
 
-from jobs.dumps.store import MEBIBYTE, Source, Stored
+from jobs.dumps.store import MEBIBYTE, Read, Stored
 from jobs.sql import gcp
 from jobs.sql.errors import JobError
 
@@ -33,7 +33,7 @@ class CloudStorageDumps(gcp.BucketObjects):
         gcp.checked(answer, f"write {self.uri(name)}")
         return True
 
-    def upload(self, name: str, source: Source) -> Stored:
+    def upload(self, name: str, source: Read) -> Stored:
         answer = gcp.checked(
             self._start("resumable", name, headers={"X-Upload-Content-Type": "application/octet-stream"}),
             f"start the upload of {self.uri(name)}",
@@ -52,7 +52,7 @@ class CloudStorageDumps(gcp.BucketObjects):
         with _explained(f"write {self.uri(name)}"):
             return self._session.call("POST", url, params=query, **given)
 
-    def _send(self, name: str, session: str, source: Source) -> Stored:
+    def _send(self, name: str, session: str, source: Read) -> Stored:
         whole, check, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
         chunk = source(_CHUNK)
         while True:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from jobs.dumps.store import MEBIBYTE, Source, Stored
+from jobs.dumps.store import MEBIBYTE, Read, Stored
 from jobs.sql import aws
 from jobs.sql.aws import code_of, explained
 from jobs.sql.errors import JobError
@@ -61,7 +61,7 @@ class S3Dumps(aws.BucketObjects):
                 raise
         return True
 
-    def upload(self, name: str, source: Source) -> Stored:
+    def upload(self, name: str, source: Read) -> Stored:
         target = {"Bucket": self._bucket, "Key": name}
         with explained(f"start the upload of {self.uri(name)}"):
             started = self._s3.create_multipart_upload(**target, ChecksumAlgorithm="SHA256", **self._encryption)
@@ -79,7 +79,7 @@ class S3Dumps(aws.BucketObjects):
             raise
         return self._confirmed(name, stored, digests)
 
-    def _send(self, target: dict[str, str], source: Source) -> tuple[list[dict[str, Any]], Stored, list[bytes]]:
+    def _send(self, target: dict[str, str], source: Read) -> tuple[list[dict[str, Any]], Stored, list[bytes]]:
         whole, size = hashlib.sha256(), 0
         parts: list[dict[str, Any]] = []
         digests: list[bytes] = []

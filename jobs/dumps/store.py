@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 MEBIBYTE: Final = 1 << 20
 
-Source = Callable[[int], bytes]
+Read = Callable[[int], bytes]
 """Reads up to so many bytes; fewer, or none, only at the end. It raises when the end is not the real one."""
 
 
@@ -41,7 +41,7 @@ class Dumps(Protocol):
     def create(self, name: str, content: bytes) -> bool:
         """Write a small JSON object if there is none of that name; return whether it was written."""
 
-    def upload(self, name: str, source: Source) -> Stored:
+    def upload(self, name: str, source: Read) -> Stored:
         """Stream a new object, a bounded part in memory at a time, and compare it with what the store then has.
 
         Raises:

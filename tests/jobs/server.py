@@ -19,8 +19,11 @@ from psycopg import sql
 ADMIN = "sql-job@tenantry-test.iam"
 PLATFORM = ("worker@tenantry-test.iam", "migrator@tenantry-test.iam")
 ADMIN_PASSWORD = "admin-token-Zk3vQ8"
+MASTER = "tenantry_admin"
 BOOTSTRAP = "cloudsqladmin"
 _BOOTSTRAP_PASSWORD = "bootstrap-Jd92mX"
+# A grant depends on its grantor, so these roles go last, in this order.
+_LAST = ("cloudsqlsuperuser", MASTER, "rds_superuser")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +111,36 @@ class Postgres:
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER cloudsqlsuperuser").format(sql.Identifier(name)))
 
     def wipe(self) -> None:
-        """Back to an instance just created: no tenant's database or role, everything open that is open by default."""
+        """Back to a Cloud SQL instance just created: no tenant's database or role, all open that is by default."""
+        self._clear()
+        with self.bootstrap() as connection:
+            connection.execute("CREATE ROLE cloudsqlsuperuser NOLOGIN CREATEROLE CREATEDB")
+            for user in (ADMIN, *PLATFORM):
+                connection.execute(
+                    sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
+                        sql.Identifier(user), sql.Literal(ADMIN_PASSWORD)
+                    )
+                )
+            connection.execute(sql.SQL("GRANT cloudsqlsuperuser TO {}").format(sql.Identifier(ADMIN)))
+            self._open_to_all(connection, "cloudsqlsuperuser")
+
+    def wipe_as_rds(self) -> None:
+        """Back to an RDS instance just created: the master user has the attributes himself; nobody else is there."""
+        self._clear()
+        with self.bootstrap() as connection:
+            for group in ("rds_superuser", "rds_iam"):
+                connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(group)))
+            for group in ("rds_iam", "pg_read_all_data", "pg_signal_backend"):
+                connection.execute(sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(sql.Identifier(group)))
+            connection.execute(
+                sql.SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB PASSWORD {}").format(
+                    sql.Identifier(MASTER), sql.Literal(ADMIN_PASSWORD)
+                )
+            )
+            connection.execute(sql.SQL("GRANT rds_superuser TO {}").format(sql.Identifier(MASTER)))
+            self._open_to_all(connection, MASTER)
+
+    def _clear(self) -> None:
         with self.bootstrap() as connection:
             for (name,) in connection.execute(
                 "SELECT datname FROM pg_database WHERE datname <> ALL ('{postgres,template0,template1}')"
@@ -123,21 +155,15 @@ class Postgres:
             ).fetchall()
             for (name,) in roles:
                 connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(str(name))))
-            # A grant depends on its grantor, so the administrator's roles go before the administrator.
-            for (name,) in sorted(roles, key=lambda row: row[0] == "cloudsqlsuperuser"):
+            for (name,) in sorted(roles, key=lambda row: _LAST.index(row[0]) if row[0] in _LAST else -1):
                 connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(str(name))))
-            connection.execute("CREATE ROLE cloudsqlsuperuser NOLOGIN CREATEROLE CREATEDB")
-            for user in (ADMIN, *PLATFORM):
-                connection.execute(
-                    sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
-                        sql.Identifier(user), sql.Literal(ADMIN_PASSWORD)
-                    )
-                )
-            connection.execute(sql.SQL("GRANT cloudsqlsuperuser TO {}").format(sql.Identifier(ADMIN)))
-            for database in ("postgres", "template1"):
-                identifier = sql.Identifier(database)
-                connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO cloudsqlsuperuser").format(identifier))
-                connection.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC").format(identifier))
+
+    @staticmethod
+    def _open_to_all(connection: psycopg.Connection[tuple[object, ...]], owner: str) -> None:
+        for database in ("postgres", "template1"):
+            identifier = sql.Identifier(database)
+            connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(identifier, sql.Identifier(owner)))
+            connection.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC").format(identifier))
 
     def _conninfo(self, user: str, database: str) -> str:
         where = f"host={self.host} port={self.port} user={user} dbname={database}"
@@ -179,7 +205,8 @@ def packaged(scratch: Path) -> Iterator[Binaries]:
 def running(binaries: Binaries, scratch: Path) -> Iterator[Postgres]:
     """Start a server with TLS on a free port of loopback, and stop it at the end."""
     authority = trustme.CA()
-    certificate = authority.issue_cert("instance.tenantry-test.invalid")  # as in the cloud, it does not name the host
+    # for Cloud SQL the host is 127.0.0.1, which the certificate does not name; for RDS it is localhost, which it does
+    certificate = authority.issue_cert("instance.tenantry-test.invalid", "localhost")
     data, socket_folder = scratch / "data", scratch / "socket"
     for folder in (data, socket_folder):
         folder.mkdir()
