@@ -10,8 +10,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from jobs.sql import aws
 from jobs.sql.__main__ import main
 from jobs.sql.log import Log
+from tests.jobs import amazon
 from tests.jobs.server import ADMIN, ADMIN_PASSWORD, PLATFORM, Postgres, distribution, packaged, running
 
 PROJECT = "tenantry-test"
@@ -168,3 +170,34 @@ class World:
 def world(server: Postgres, tmp_path: Path) -> World:
     server.wipe()
     return World(server, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    with amazon.s3_server() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    with amazon.moto_server() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def path(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return amazon.programs(server.binaries, tmp_path_factory.mktemp("programs") / "bin")
+
+
+@pytest.fixture
+def account(
+    server: Postgres, path: str, s3: str, moto: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[amazon.Account]:
+    for name, value in amazon.environment(s3, moto).items():
+        monkeypatch.setenv(name, value)
+    # the server knows nothing of IAM, so that a password stands for the token
+    monkeypatch.setattr(aws.IamToken, "__call__", lambda *_: amazon.BACKUP_TOKEN)
+    server.wipe_as_rds()
+    made = amazon.Account(server, path)
+    yield made
+    made.forget()

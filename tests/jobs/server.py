@@ -258,11 +258,11 @@ def _prefix() -> Sequence[str]:
     """Programs of the server refuse to run as root, so root runs them as somebody else."""
     if os.geteuid() != 0:
         return ()
-    user = _server_user()
+    user = server_user()
     return ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
 
 
-def _server_user() -> pwd.struct_passwd:
+def server_user() -> pwd.struct_passwd:
     try:
         return pwd.getpwnam("postgres")
     except KeyError:
@@ -271,7 +271,7 @@ def _server_user() -> pwd.struct_passwd:
 
 def _give(path: Path) -> None:
     if os.geteuid() == 0:
-        user = _server_user()
+        user = server_user()
         os.chown(path, user.pw_uid, user.pw_gid)
 
 
