@@ -149,6 +149,7 @@ IMPORT_TEMPLATES: Final[Mapping[str, str]] = {
 
 NOT_IMPORTABLE: Final[frozenset[str]] = frozenset(
     {
+        *ids_aws.NOT_IMPORTABLE,
         "gcp:projects/serviceIdentity:ServiceIdentity",
         "gcp:storage/bucketObject:BucketObject",
         "gcp:workflows/workflow:Workflow",

@@ -15,6 +15,7 @@ _DESTINATION: Final = "{destinationCidrBlock?}{destinationIpv6CidrBlock?}{destin
 _HASHED: Final = _DESTINATION.replace("?", "?|crc32")
 
 ID_TEMPLATES: Final[Mapping[str, str]] = {
+    "aws:acm/certificateValidation:CertificateValidation": "{certificateArn}",
     "aws:appautoscaling/policy:Policy": "{name}",
     "aws:appautoscaling/target:Target": "{resourceId}",
     "aws:backup/restoreTestingPlan:RestoreTestingPlan": "{name}",
@@ -79,8 +80,11 @@ IMPORT_TEMPLATES: Final[Mapping[str, str]] = {
 
 READ_BY_NAME: Final[frozenset[str]] = frozenset({"aws:rds/instance:Instance"})
 
+NOT_IMPORTABLE: Final[frozenset[str]] = frozenset({"aws:acm/certificateValidation:CertificateValidation"})
+
 REPEATABLE: Final[frozenset[str]] = frozenset(
     {
+        "aws:acm/certificateValidation:CertificateValidation",
         "aws:appautoscaling/policy:Policy",
         "aws:appautoscaling/target:Target",
         "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
@@ -115,7 +119,6 @@ REPEATABLE: Final[frozenset[str]] = frozenset(
 
 SERVER_ASSIGNED: Final[Mapping[str, str]] = {
     "aws:acm/certificate:Certificate": "domainName",
-    "aws:acm/certificateValidation:CertificateValidation": "certificateArn",
     "aws:backup/plan:Plan": "name",
     "aws:backup/selection:Selection": "name",
     "aws:cloudfront/distribution:Distribution": "comment",

@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     put = command("put-object", _put_object, "write a bucket object as a workload would")
     for name, text in (("bucket", "bucket"), ("name", "object name"), ("content", "text")):
         put.add_argument(name, help=text)
+    put.add_argument("--cloud", choices=("gcp", "aws"), default="", help="where both have a bucket of this name")
     clock = command("clock", _clock, "show the cloud's clock, or move it")
     clock.add_argument("--advance-days", type=float, default=0.0, help="how far")
     fault = command("fault", _fault, "make a call fail, or a process die")
@@ -171,7 +172,7 @@ def _vanish(options: argparse.Namespace) -> int:
 
 def _put_object(options: argparse.Namespace) -> int:
     with _sandbox(options).cloud() as cloud:
-        cloud.put_object(options.bucket, options.name, options.content)
+        cloud.put_object(options.bucket, options.name, options.content, package=options.cloud)
     return 0
 
 

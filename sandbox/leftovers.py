@@ -6,6 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from sandbox.cloud.object_lock import CONFIGURATION, Lock, default_lock, lock_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
 _BUCKET: Final = "gcp:storage/bucket:Bucket"
 _OBJECT: Final = "gcp:storage/bucketObject:BucketObject"
+_S3_BUCKET: Final = "aws:s3/bucket:Bucket"
+_S3_OBJECT: Final = "aws:s3/bucketObjectv2:BucketObjectv2"
 _LOG_BUCKET: Final = "gcp:logging/projectBucketConfig:ProjectBucketConfig"
 
 
@@ -88,6 +92,26 @@ def _held(objects: Iterable[CloudObject], now: dt.datetime) -> dict[tuple[str, s
             end = _time(item.created) + term
             if end > now:
                 held[item.type, item.id] = (f"its retention of {term.days} days is locked, it is kept at least", end)
+    return held | _held_by_object_lock(everything, now)
+
+
+def _held_by_object_lock(
+    objects: Sequence[CloudObject], now: dt.datetime
+) -> dict[tuple[str, str], tuple[str, dt.datetime | None]]:
+    """S3 buckets with an Object Lock: what they hold, and when the last of it ends."""
+    configurations = {item.id: item.outputs for item in objects if item.type == CONFIGURATION}
+    defaults = {bucket: default for bucket, found in configurations.items() if (default := default_lock(found))}
+    locks: dict[str, list[Lock]] = {bucket: [] for bucket in defaults}
+    for item in objects:
+        bucket = str(item.outputs.get("bucket"))
+        lock = lock_of(item, configurations.get(bucket, {})) if item.type == _S3_OBJECT else None
+        if lock is not None and lock.until > now:
+            locks.setdefault(bucket, []).append(lock)
+    held: dict[tuple[str, str], tuple[str, dt.datetime | None]] = {}
+    for bucket, found in locks.items():
+        modes = " and ".join(sorted({lock.mode for lock in found})) or defaults[bucket][0]
+        reason = f"its object lock ({modes}) holds {len(found)} object(s)"
+        held[_S3_BUCKET, bucket] = (reason, max((lock.until for lock in found), default=None))
     return held
 
 

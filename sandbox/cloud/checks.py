@@ -12,9 +12,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from recovery.ids import fill
 from sandbox.cloud import references
 from sandbox.cloud.errors import CloudError, ProviderError
-from sandbox.cloud.synthesis import ProviderConfig, project_number
+from sandbox.cloud.synthesis import ProviderConfig, defaults_for, project_number
 from sandbox.cloud.tables.gcp import (
     AGENT_ON_ENABLE,
     BUCKET,
@@ -28,13 +29,13 @@ from sandbox.cloud.tables.gcp import (
     SUBSCRIPTION,
     TOPIC,
 )
-from sandbox.cloud.values import Props, Value, get_path, strings_in
+from sandbox.cloud.values import Props, Value, get_path, strings_in, values_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from sandbox.cloud.clock import Clock
-    from sandbox.cloud.rules import Rule
+    from sandbox.cloud.rules import Parent, Rule
     from sandbox.cloud.store import CloudObject, Store
 
 ACCOUNT: Final = "gcp:serviceaccount/account:Account"
@@ -94,6 +95,17 @@ class World:
 
     def value(self, path: str) -> Value:
         return get_path(self.outputs, path)
+
+
+def parent_keys(parent: Parent, inputs: Props, config: ProviderConfig, project: str) -> list[str]:
+    """The keys of the objects that a resource names as this parent; none for what is unset or outside the cloud."""
+    found = []
+    for each in values_at(inputs, parent.each) if parent.each else [None]:
+        values = {**inputs, "project": project, "each": each}
+        key = fill(parent.id_template, values, defaults_for(inputs, config))
+        if key is not None and (not parent.pattern or re.search(parent.pattern, key)):
+            found.append(key)
+    return found
 
 
 def check_create(world: World) -> None:

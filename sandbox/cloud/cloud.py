@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from recovery.ids import ID_TEMPLATES, IMPORT_TEMPLATES, NOT_IMPORTABLE, READ_BY_NAME, derive_import_id, fill
+from recovery.ids import ID_TEMPLATES, IMPORT_TEMPLATES, NOT_IMPORTABLE, READ_BY_NAME, derive_id, derive_import_id, fill
 from sandbox.cloud import checks, checks_aws, functions, schema
 from sandbox.cloud.checks import BUCKET_OBJECT, World
 from sandbox.cloud.clock import Clock
@@ -22,13 +21,16 @@ from sandbox.cloud.synthesis import (
     defaults_for,
     digest_hex,
     merged_tags,
+    object_bytes,
     planned_outputs,
     planned_update,
     project_number,
     synthesise,
 )
 from sandbox.cloud.tables import rule_for
-from sandbox.cloud.values import Props, Value, apply_defaults, get_path, is_asset, parse_path, set_path, values_at
+from sandbox.cloud.tables.aws.common import BUCKET as S3_BUCKET
+from sandbox.cloud.tables.aws.common import OBJECT as S3_OBJECT
+from sandbox.cloud.values import Props, Value, apply_defaults, get_path, is_asset, parse_path, set_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +72,7 @@ def key_of(rule: Rule, object_id: str, outputs: Props) -> str:
 
 def name_property(token: str) -> str:
     """The property for which the provider makes up a name when the program gives none; empty where it does not."""
-    if token == "aws:s3/bucket:Bucket":
+    if token == S3_BUCKET:
         return "bucket"
     named = not token.startswith("random:") and "name" in schema.resource_type(token).inputs.properties
     return "name" if named else ""
@@ -258,7 +260,10 @@ class Cloud:
                 if token == BUCKET_OBJECT:
                     checks.check_object_retention(world)
                 parents = self._parents(world)
-                self.store.put(replace(existing, urn=urn, inputs=inputs, outputs=outputs), parents, name)
+                # A new version of an object is as old as its writing.
+                created = now if token in {BUCKET_OBJECT, S3_OBJECT} else existing.created
+                item = replace(existing, urn=urn, inputs=inputs, outputs=outputs, created=created)
+                self.store.put(item, parents, name)
             return outputs
 
         return self._run("update", target, commit, object_id)
@@ -336,29 +341,53 @@ class Cloud:
         """Make an object vanish with everything under it, with no refusals."""
         self._remove(self.find(token, name_or_id))
 
-    def put_object(self, bucket: str, name: str, content: str) -> None:
+    def put_object(self, bucket: str, name: str, content: str, *, package: str = "") -> None:
         """Write a bucket object as a workload would.
+
+        Args:
+            bucket: the name of a bucket.
+            name: the object's name (Google Cloud) or key (AWS).
+            content: text.
+            package: gcp or aws; needed only where both have a bucket of this name.
 
         Raises:
             CloudError: there is no such bucket, or its retention policy holds the object that is there.
+            ValueError: both clouds have a bucket of this name.
         """
-        config = ProviderConfig()
-        inputs: Props = {"bucket": bucket, "name": name, "content": content}
-        rule = rule_for(BUCKET_OBJECT)
         with self.store.transaction():
-            if not self.store.exists("gcp:storage/bucket:Bucket", bucket):
-                raise CloudError(404, "The specified bucket does not exist.", "notFound")
-            now = self.clock.text()
+            found = self._bucket(bucket, package)
+            token, key = _OBJECTS[found.type]
+            config = ProviderConfig(region=str(found.outputs.get("region") or ""))
+            rule, now = rule_for(token), self.clock.text()
+            written: Props = {"bucket": bucket, key: name, "content": content}
+            object_id = derive_id(token, written, {}) or ""
+            existing = self.store.get(token, object_id)
+            kept = existing.inputs if existing is not None and token == S3_OBJECT else {}
+            inputs = {**kept, **written, "etag": None} if kept else written
             seed = f"{bucket}/{name}#{self.store.next_number(f'{bucket}/{name}')}"
-            object_id, outputs = synthesise(BUCKET_OBJECT, rule, inputs, config, seed=seed, now=now)
-            world = World(self.store, self.clock, BUCKET_OBJECT, rule, object_id, inputs, outputs, config)
-            checks.check_object_retention(world)
-            self.store.put(CloudObject(BUCKET_OBJECT, object_id, "", inputs, outputs, now), self._parents(world))
+            _, outputs = synthesise(token, rule, inputs, config, seed=seed, now=now)
+            world = World(self.store, self.clock, token, rule, object_id, inputs, outputs, config)
+            if token == BUCKET_OBJECT:
+                checks.check_object_retention(world)
+            self.store.put(CloudObject(token, object_id, "", inputs, outputs, now), self._parents(world))
 
-    def object_content(self, bucket: str, name: str) -> str | None:
+    def object_content(self, bucket: str, name: str, *, package: str = "") -> str | None:
         """The text of a bucket object, or None."""
-        item = self.store.get(BUCKET_OBJECT, f"{bucket}-{name}")
-        return None if item is None else str(item.outputs.get("content") or "")
+        token, key = _OBJECTS[self._bucket(bucket, package).type]
+        item = self.store.get(token, derive_id(token, {"bucket": bucket, key: name}, {}) or "")
+        return None if item is None else object_bytes(item.inputs).decode()
+
+    def _bucket(self, name: str, package: str) -> CloudObject:
+        found = [
+            item
+            for token in _OBJECTS
+            if token.startswith(package) and (item := self.store.get(token, name)) is not None
+        ]
+        if len(found) > 1:
+            raise ValueError(f"two clouds have a bucket {name}: say which, gcp or aws")
+        if not found:
+            raise CloudError(404, "The specified bucket does not exist.", "notFound")
+        return found[0]
 
     # --- inside --------------------------------------------------------------------------------------------------
 
@@ -405,6 +434,8 @@ class Cloud:
                 name = f"{name}@{world.outputs['region']}"
             other = self.store.named(token, name)
             if other is not None and other.id != world.id:
+                if rule.conflict is not None:
+                    raise rule.conflict(other.id)
                 raise refusal(token, 409, f"{name.partition('@')[0]} already exists", rule.exists_code)
         if not self.store.exists(token, world.key):
             reserved = self.store.reservation(token, name or world.key, self.clock.text())
@@ -419,18 +450,12 @@ class Cloud:
             CloudError: one that must exist does not.
         """
         found = []
-        defaults = defaults_for(world.inputs, world.config)
         for parent in world.rule.parents:
-            named = values_at(world.inputs, parent.each) if parent.each else [None]
-            for each in named:
-                values = {**world.inputs, "project": world.project, "each": each}
-                parent_key = fill(parent.id_template, values, defaults)
-                if parent_key is None or (parent.pattern and not re.search(parent.pattern, parent_key)):
-                    continue  # an optional reference that is not set, or one to something outside
-                if not self.store.exists(parent.token, parent_key):
-                    raise refusal(world.token, 404, f"{parent.token} {parent_key} was not found", "notFound")
+            for key in checks.parent_keys(parent, world.inputs, world.config, world.project):
+                if not self.store.exists(parent.token, key):
+                    raise refusal(world.token, 404, f"{parent.token} {key} was not found", "notFound")
                 if parent.on_delete != "ignore":
-                    found.append((parent.token, parent_key))
+                    found.append((parent.token, key))
         return found
 
     def _remove(self, item: CloudObject) -> None:
@@ -483,7 +508,15 @@ class Cloud:
         return self.store.get(token, f"projects/{number}/{rest}")
 
 
-_NAME_KEYS: Final = ("name", "displayName", "secretId", "accountId", "repositoryId", "bucketId", "roleId", "serviceId")
+_NAME_KEYS: Final = (
+    *("name", "displayName", "secretId", "accountId", "repositoryId", "bucketId", "roleId", "serviceId"),
+    *("identifier", "key", "family", "dashboardName", "configurationName", "domainName"),
+)
+_OBJECTS: Final = {
+    "gcp:storage/bucket:Bucket": (BUCKET_OBJECT, "name"),
+    S3_BUCKET: (S3_OBJECT, "key"),
+}
+"""Types of buckets, with the type of what is in them and the property that names it there."""
 
 
 def _names(item: CloudObject) -> set[str]:

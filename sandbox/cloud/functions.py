@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from sandbox.cloud import schema
 from sandbox.cloud.checks import BUCKET_OBJECT, api_enabled, logging_agent, storage_agent
-from sandbox.cloud.errors import CloudError, NotSimulatedError
+from sandbox.cloud.errors import AwsError, CloudError, NotSimulatedError
 from sandbox.cloud.synthesis import ProviderConfig, project_number
+from sandbox.cloud.tables.aws.common import BUCKET as S3_BUCKET
+from sandbox.cloud.tables.aws.common import OBJECT as S3_OBJECT
 from sandbox.cloud.values import Props
 
 if TYPE_CHECKING:
@@ -163,6 +165,27 @@ def _object_content(arguments: Props, store: Store, config: ProviderConfig) -> P
     }
 
 
+def _s3_objects(arguments: Props, store: Store, config: ProviderConfig) -> Props:
+    bucket, prefix = str(arguments["bucket"]), str(arguments.get("prefix") or "")
+    if not store.exists(S3_BUCKET, bucket):
+        raise AwsError(404, "The specified bucket does not exist", "NoSuchBucket")
+    found = sorted(str(item.outputs["key"]) for item in store.objects(S3_OBJECT) if item.outputs["bucket"] == bucket)
+    most = int(arguments.get("maxKeys") or 1000)
+    after = str(arguments.get("startAfter") or "")
+    return {
+        "id": bucket,
+        "bucket": bucket,
+        "prefix": arguments.get("prefix"),
+        "maxKeys": most,
+        "startAfter": arguments.get("startAfter"),
+        "region": arguments.get("region") or config.region,
+        "keys": [key for key in found if key.startswith(prefix) and key > after][:most],
+        "commonPrefixes": [],
+        "owners": [],
+        "requestCharged": "",
+    }
+
+
 _CONTENT_FACTS: Final = (
     "bucket",
     "name",
@@ -179,6 +202,7 @@ _CONTENT_FACTS: Final = (
 )
 
 FUNCTIONS: Final[Mapping[str, Callable[[Props, Store, ProviderConfig], Props]]] = {
+    "aws:s3/getObjects:getObjects": _s3_objects,
     "gcp:logging/getProjectCmekSettings:getProjectCmekSettings": _logging_cmek,
     "gcp:organizations/getProject:getProject": _get_project,
     "gcp:storage/getBucketObjectContent:getBucketObjectContent": _object_content,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unit.sandbox.account import Amazon
 from tests.unit.sandbox.project import Google
 
 if TYPE_CHECKING:
@@ -24,5 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def google() -> Iterator[Google]:
     """An empty simulated project with the provider configured for it."""
     made = Google()
+    yield made
+    made.cloud.close()
+
+
+@pytest.fixture
+def amazon() -> Iterator[Amazon]:
+    """An empty simulated account with the provider configured for it."""
+    made = Amazon()
     yield made
     made.cloud.close()

@@ -191,12 +191,13 @@ RULES: Final[Mapping[str, Rule]] = {
         virtual={"privateKey": None, "privateKeyWo": None, "privateKeyWoVersion": None},
         secret_outputs=("privateKey", "privateKeyWo"),
     ),
+    # The provider's id is the time of issue, which two certificates may share: here it is the certificate.
     "aws:acm/certificateValidation:CertificateValidation": regional_rule(
         "certificateArn",
         "validationRecordFqdns",
         unordered=("validationRecordFqdns",),
-        id_from=lambda made: made.now,
         virtual={"validationRecordFqdns": None},
+        on_exists="adopt",
         parents=(Parent(CERTIFICATE, "{certificateArn}"),),
     ),
     "aws:route53/record:Record": Rule(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sandbox.cloud.errors import AwsError
 from sandbox.cloud.rules import Parent, Rule
 from sandbox.cloud.tables.aws.common import (
     DEFAULT_GROUP,
@@ -47,6 +48,10 @@ def default_group_id(made: Synthesis) -> str:
     return f"sg-{made.hex(17, 'default-sg')}"
 
 
+def _duplicate_rule(existing: str) -> AwsError:
+    return AwsError(400, f"the specified rule already exists: {existing}", "InvalidPermission.Duplicate")
+
+
 def _security_group_rule(direction: str) -> Rule:
     return regional_rule(
         "securityGroupId",
@@ -56,7 +61,7 @@ def _security_group_rule(direction: str) -> Rule:
             f"{direction} {{securityGroupId}} {{ipProtocol}} {{fromPort?}}-{{toPort?}}"
             " {cidrIpv4?}{cidrIpv6?}{prefixListId?}{referencedSecurityGroupId?}"
         ),
-        exists_code="InvalidPermission.Duplicate",
+        conflict=_duplicate_rule,
         computed={
             "arn": _EC2 + "security-group-rule/{id}",
             "securityGroupRuleId": "{id}",
