@@ -16,7 +16,6 @@ from components.aws import log_metrics as logs
 from components.aws.alarms import RESTORE_GUIDE, Alarm, Expression, Metric
 from components.aws.channels import Severity
 from components.aws.log_metrics import LogMetric
-from components.aws.naming import prefix
 from settings.plan import EnvironmentPlan, InstancePlan
 
 REPLICA_LAG_SECONDS: Final = 300  # the shortest RPO of a reference system's database (R3.3, S2: 5 min)
@@ -453,8 +452,3 @@ def audit_alarms() -> list[Alarm]:
         seen(logs.UNAUTHORISED, "warning", "Calls were refused", "More than 5 refused calls in 5 minutes.", above=5),
         seen(logs.SIGN_IN_FAILED, "warning", "Sign-ins failed", "More than 3 failed sign-ins in 5 minutes.", above=3),
     ]
-
-
-def schedules_dead_letters(environment: EnvironmentPlan) -> str:
-    """Name of the queue of starts that the scheduler could not make."""
-    return f"{prefix(environment)}-schedules-dead-letters"

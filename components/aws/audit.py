@@ -159,8 +159,6 @@ def _selectors(plan: EnvironmentPlan) -> list[aws.cloudtrail.TrailAdvancedEventS
 
     objects = [matching("eventCategory", equals=["Data"]), matching("resources.type", equals=["AWS::S3::Object"])]
     audit = [f"arn:aws:s3:::{plan.buckets.audit}/"]
-    # and replication writes each delivery once more, where the archive has a replica
-    delivered = [*audit, f"arn:aws:s3:::{plan.buckets.audit}-replica/"]
     return [
         aws.cloudtrail.TrailAdvancedEventSelectorArgs(
             name="Management events", field_selectors=[matching("eventCategory", equals=["Management"])]
@@ -172,7 +170,7 @@ def _selectors(plan: EnvironmentPlan) -> list[aws.cloudtrail.TrailAdvancedEventS
                 matching(
                     "resources.ARN",
                     starts_withs=[f"arn:aws:s3:::{plan.organization}-{plan.name}-"],
-                    not_starts_withs=delivered,
+                    not_starts_withs=audit,
                 ),
             ],
         ),

@@ -14,9 +14,11 @@ from components.aws.alarms import Alarm, create_alarm, create_conjunction
 from components.aws.budget import create_budget
 from components.aws.channels import GLOBAL_REGION, Channels, create_channels
 from components.aws.dashboard import create_dashboards
+from components.aws.dead_letters import dead_letters_name
 from components.aws.events import record_events, unwanted
+from components.aws.jobs import jobs_log_group
 from components.aws.log_metrics import create_log_metrics
-from components.aws.naming import log_group_name, prefix
+from components.aws.naming import prefix
 from components.aws.platform import AwsEnvironment
 from components.aws.uptime import burn_alarms, create_health_check, uptime_alarm
 from components.guard import Guard
@@ -87,7 +89,7 @@ def create_aws_monitoring(
         *alarm_rules.backup_alarms(environment),
         *(alarm_rules.vault_alarms(prefix(environment)) if instances else []),
         *alarm_rules.job_alarms(),
-        alarm_rules.dead_letter_alarm("schedules-dead-letters", alarm_rules.schedules_dead_letters(environment)),
+        alarm_rules.dead_letter_alarm("schedules-dead-letters", dead_letters_name(environment)),
         *(event.alarm(environment) for event in unwanted(environment)),
         *alarm_rules.audit_alarms(),
         *(
@@ -113,6 +115,6 @@ def create_aws_monitoring(
             region=region,
             opts=guard.retrying(parent, depends_on=channels.ready),
         )
-    dashboards = create_dashboards(name, environment, jobs_group=log_group_name(environment, "jobs"), parent=parent)
+    dashboards = create_dashboards(name, environment, jobs_group=jobs_log_group(environment), parent=parent)
     create_budget(name, environment, channels, parent=parent)
     return AwsMonitoring(channels=channels, alarms=alarms, dashboards=dashboards)
