@@ -15,7 +15,6 @@ import pulumi_random as random
 import pulumiverse_vercel as vercel
 
 from settings.errors import ConfigError
-from settings.external import check_external
 from settings.lifecycle import Previous, check, lift_guards
 from settings.load import EXTERNAL_SECRETS, NAMESPACE
 from settings.plan import EnvironmentPlan, Plan
@@ -51,12 +50,11 @@ def load_plan(previous: Previous) -> Plan:
     """
     raw = _raw_config()
     encrypted = pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:{EXTERNAL_SECRETS}")
-    problems = check_external(raw, encrypted=encrypted)
     try:
-        plan = load(raw, pulumi.get_stack())
+        plan = load(raw, pulumi.get_stack(), encrypted=encrypted)
     except ConfigError as error:
-        raise pulumi.RunError(str(ConfigError([*error.problems, *problems]))) from None
-    problems += check(previous, plan)
+        raise pulumi.RunError(str(error)) from None
+    problems = check(previous, plan)
     if problems:
         raise pulumi.RunError(str(ConfigError(problems)))
     return plan
@@ -92,7 +90,7 @@ def read_previous() -> Previous:
     """
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     outputs = _read_outputs(name)
-    for key in ("registry", "guarded"):
+    for key in ("registry", "guarded", "revisions"):
         if key in outputs:
             # a program that stops early still publishes its outputs: without these a refusal would erase the registry
             pulumi.export(key, outputs[key])

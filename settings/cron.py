@@ -26,6 +26,8 @@ _ITEM: Final = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>[0-
 # Nine years hold at least two of any day that ever comes, 29 February among them.
 _FIRST_DAY: Final = dt.date(2024, 1, 1)
 _DAYS: Final = 9 * 365
+_DAYS_OF_MONTH: Final = 31
+_DAYS_OF_WEEK: Final = 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,11 @@ class Schedule:
             return False
         day, weekday = date.day in self.days, date.isoweekday() % 7 in self.weekdays
         return day and weekday if self.any_day or self.any_weekday else day or weekday
+
+    @property
+    def restricts_both_days(self) -> bool:
+        """Whether it leaves out days of the month as well as days of the week."""
+        return len(self.days) < _DAYS_OF_MONTH and len(self.weekdays) < _DAYS_OF_WEEK
 
     def longest_gap_days(self) -> int | None:
         """Most days between two days on which it runs; None when it never does (30 February)."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from settings.models import ExternalOptions, FirestoreOptions, InstanceOptions, TenantOptions
@@ -55,13 +55,37 @@ class Floor:
     export_retention_days: int
     lock: bool
     availability: Availability
+    daily_retention_days: int
+    """Of Firestore."""
+    weekly_retention_weeks: int
+    """Of Firestore."""
+    firestore_cmek: bool
+    """Whether every Firestore database needs a customer-managed key, which is Google's to grant."""
 
 
+_DEV: Final = Floor(
+    pitr_days=7,
+    retained_backups=7,
+    export_retention_days=30,
+    lock=False,
+    availability="ZONAL",
+    daily_retention_days=7,
+    weekly_retention_weeks=1,
+    firestore_cmek=False,
+)
+_STAGING: Final = replace(_DEV, retained_backups=14, lock=True, firestore_cmek=True)
 FLOORS: Final[dict[EnvironmentName, Floor]] = {
-    "dev": Floor(pitr_days=7, retained_backups=7, export_retention_days=30, lock=False, availability="ZONAL"),
-    "staging": Floor(pitr_days=7, retained_backups=14, export_retention_days=30, lock=True, availability="ZONAL"),
-    "prod": Floor(pitr_days=30, retained_backups=30, export_retention_days=30, lock=True, availability="REGIONAL"),
+    "dev": _DEV,
+    "staging": _STAGING,
+    "prod": replace(_STAGING, pitr_days=30, retained_backups=30, availability="REGIONAL", weekly_retention_weeks=14),
 }
+
+
+def below_floor(field: str, floor: object, environment: EnvironmentName) -> tuple[str, str]:
+    """Message and fix for a value below what the environment accepts."""
+    fix = f"set {field} to {floor}" if isinstance(floor, str) else f"set {field} to at least {floor}"
+    return f"{field} is below the floor of {environment}, which is {floor} (R8.2)", fix
+
 
 AUDIT_RETENTION_DAYS: Final = 365  # R6.6
 AUDIT_RETENTION_DAYS_SOX: Final = 2555  # seven years, R6.6

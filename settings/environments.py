@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from settings import cron, names
-from settings.defaults import AUDIT_RETENTION_DAYS, AUDIT_RETENTION_DAYS_SOX, FLOORS
-from settings.errors import Findings
-from settings.models import AwsSettings, BackupSettings, GcpSettings, MonitoringSettings, SecretSettings, Settings
-from settings.plan import AwsPlan, BucketNames, EnvironmentPlan, GcpPlan, InstancePlan, ZonePlan
-from settings.types import CLOUDS, Cloud, EnvironmentName, SqlKind
+from settings.clouds import aws_plan, check_clouds, gcp_plan
+from settings.containers import check_schedule
+from settings.defaults import AUDIT_RETENTION_DAYS, AUDIT_RETENTION_DAYS_SOX, FLOORS, below_floor
+from settings.errors import Findings, listed, repeated
+from settings.models import BackupSettings, MonitoringSettings, Settings
+from settings.plan import BucketNames, EnvironmentPlan, InstancePlan, TenantPlan
+from settings.types import Cloud, EnvironmentName
 
 _DRILL_INTERVAL_DAYS: Final = 7  # R3.4
-# Regions whose zone b new accounts do not have.
-_ZONE_LETTERS: Final = {"ap-northeast-1": "ac", "us-west-1": "ac"}
+_ON_AWS: Final[tuple[Cloud, ...]] = ("aws",)
+_AWS_CURRENCY: Final = "USD"
+_SLACK: Final = "monitoring.channels.slack"
+_SLACK_IDS: Final = ("workspace_id", "channel_id")
 
 
 def check_environment(settings: Settings, stack: str, findings: Findings) -> None:
@@ -28,7 +31,7 @@ def check_environment(settings: Settings, stack: str, findings: Findings) -> Non
             fix="name the environment after its stack; each stack has a cloud project of its own",
             value=environment.name,
         )
-    _check_clouds(settings, findings)
+    check_clouds(settings, findings)
     if environment.default_plan not in settings.plans:
         findings.add(
             "tenantry:environment.default_plan",
@@ -36,54 +39,59 @@ def check_environment(settings: Settings, stack: str, findings: Findings) -> Non
             fix=f"use one of {listed(settings.plans)}, or add it under tenantry:plans",
             value=environment.default_plan,
         )
-    if settings.monitoring.budget is not None and settings.gcp is not None and settings.gcp.billing_account is None:
+    _check_budget(settings, findings)
+    _check_backups(settings.backups, environment.name, findings)
+    _check_on_aws(settings, findings)
+    _check_secrets(settings, findings)
+    _check_monitoring(settings.monitoring, findings)
+
+
+def _check_budget(settings: Settings, findings: Findings) -> None:
+    budget = settings.monitoring.budget
+    if budget is None:
+        return
+    if settings.gcp is not None and settings.gcp.billing_account is None:
         findings.add(
             "tenantry:gcp.billing_account",
             "is missing, and monitoring.budget needs it",
             fix="add the billing account (012345-6789AB-CDEF01), or remove the budget",
         )
-    _check_backups(settings.backups, environment.name, findings)
-    _check_secrets(settings.secrets, settings.monitoring, findings)
-    _check_monitoring(settings.monitoring, findings)
-
-
-def _check_clouds(settings: Settings, findings: Findings) -> None:
-    declared = [cloud for cloud in CLOUDS if getattr(settings, cloud) is not None]
-    home = settings.environment.home
-    if not declared:
+    if settings.aws is not None and budget.currency != _AWS_CURRENCY:
+        unwritten = "currency" not in budget.model_fields_set
+        message = f"budgets of AWS are in {_AWS_CURRENCY}"
         findings.add(
-            "tenantry:gcp",
-            "is missing, and so is tenantry:aws: there is no cloud to build in",
-            fix="add one of the two sections (docs/configuration.md)",
+            "tenantry:monitoring.budget.currency",
+            f"{message}; {budget.currency} is the default" if unwritten else message,
+            fix=f"set currency to {_AWS_CURRENCY}, and the amount in it",
+            value=None if unwritten else budget.currency,
         )
-    elif home is None and len(declared) > 1:
-        findings.add(
-            "tenantry:environment.home",
-            "is missing, and the stack has two clouds",
-            fix="say which one holds application secrets, services and external tenants: gcp or aws",
-        )
-    elif home is not None and home not in declared:
-        findings.add(
-            "tenantry:environment.home",
-            f"has no section tenantry:{home}",
-            fix=f"add the section, or set home to {declared[0]}",
-            value=home,
-        )
-    for cloud in declared:
-        section = getattr(settings, cloud)
-        if section.backup_region == section.region:
-            findings.add(
-                f"tenantry:{cloud}.backup_region",
-                "is the home region: backups must leave it (R3.2)",
-                fix="choose another region",
-                value=section.backup_region,
-            )
 
 
-def below_floor(field: str, floor: object, environment: EnvironmentName) -> tuple[str, str]:
-    """Message and fix for a value below what the environment accepts."""
-    fix = f"set {field} to {floor}" if isinstance(floor, str) else f"set {field} to at least {floor}"
-    return f"{field} is below the floor of {environment}, which is {floor} (R8.2)", fix
+def _check_on_aws(settings: Settings, findings: Findings) -> None:
+    """What AWS needs beyond Google Cloud, and what nobody would hear without AWS."""
+    slack = settings.monitoring.channels.slack
+    if settings.aws is None:
+        heard = [("backups.compliance_vault", settings.backups.compliance_vault or None)]
+        if slack is not None:
+            heard += [(f"{_SLACK}.{field}", getattr(slack, field)) for field in _SLACK_IDS]
+        for place, value in heard:
+            if value is not None:
+                findings.add(
+                    f"tenantry:{place}",
+                    "is a setting of AWS, and the stack has no section tenantry:aws",
+                    fix=f"remove {place.rpartition('.')[2]}, or add the section",
+                )
+        return
+    if slack is not None:
+        for field in _SLACK_IDS:
+            if getattr(slack, field) is None:
+                findings.add(
+                    f"tenantry:{_SLACK}.{field}",
+                    "is missing: AWS posts to Slack by ids, through the app Amazon Q Developer",
+                    fix="authorise the app in the workspace once by hand, then add both ids (Slack shows them)",
+                )
+    if cron.parse(settings.backups.drill_schedule).longest_gap_days() is not None:
+        check_schedule("tenantry:backups.drill_schedule", settings.backups.drill_schedule, _ON_AWS, findings)
 
 
 def _check_backups(backups: BackupSettings, environment: EnvironmentName, findings: Findings) -> None:
@@ -130,8 +138,8 @@ def _pause(days: int | None) -> str:
     return "never runs" if days is None else f"pauses for up to {days} days"
 
 
-def _check_secrets(secrets: SecretSettings, monitoring: MonitoringSettings, findings: Findings) -> None:
-    path = "tenantry:secrets"
+def _check_secrets(settings: Settings, findings: Findings) -> None:
+    secrets, path = settings.secrets, "tenantry:secrets"
     for field, secret_names in (("generated", secrets.generated), ("external", secrets.external)):
         for position in repeated(secret_names):
             findings.add(
@@ -144,10 +152,10 @@ def _check_secrets(secrets: SecretSettings, monitoring: MonitoringSettings, find
         findings.add(
             f"{path}.external", "is also in `generated`", fix="a secret has one source: list it once", value=name
         )
-    channels = monitoring.channels
+    channels = settings.monitoring.channels
     needed = (
         ("PAGERDUTY_KEY", channels.pagerduty, "monitoring.channels.pagerduty"),
-        ("SLACK_TOKEN", channels.slack is not None, "monitoring.channels.slack"),
+        ("SLACK_TOKEN", channels.slack is not None and settings.gcp is not None, "monitoring.channels.slack"),
     )
     for name, wanted, reason in needed:
         if wanted and name not in secrets.external:
@@ -180,19 +188,16 @@ def _check_monitoring(monitoring: MonitoringSettings, findings: Findings) -> Non
         )
 
 
-def home_cloud(settings: Settings) -> Cloud | None:
-    """The cloud of application secrets, services and guests; None when the stack names no cloud or does not choose."""
-    declared = [cloud for cloud in CLOUDS if getattr(settings, cloud) is not None]
-    home = settings.environment.home
-    if home is None:
-        return declared[0] if len(declared) == 1 else None
-    return home if home in declared else None
-
-
-def environment_plan(settings: Settings, home: Cloud, instances: Iterable[InstancePlan]) -> EnvironmentPlan:
-    """The environment, with keys wherever one of `instances` keeps data."""
+def environment_plan(
+    settings: Settings, home: Cloud, instances: Iterable[InstancePlan], tenants: Iterable[TenantPlan]
+) -> EnvironmentPlan:
+    """The environment, with keys wherever one of `instances` or `tenants` keeps data under a key."""
     environment = settings.environment
-    placed = tuple(instances)
+    regions: dict[Cloud, set[str]] = {"gcp": set(), "aws": set()}
+    for instance in instances:
+        cloud: Cloud = "gcp" if instance.kind == "cloudsql" else "aws"
+        regions[cloud] |= {instance.region} | ({instance.replica_region} if instance.replica_region else set())
+    regions["gcp"] |= {tenant.region for tenant in tenants if tenant.on_firestore is not None and tenant.firestore.cmek}
     return EnvironmentPlan(
         name=environment.name,
         organization=environment.organization,
@@ -203,8 +208,8 @@ def environment_plan(settings: Settings, home: Cloud, instances: Iterable[Instan
             "managed-by": "tenantry",
         },
         home=home,
-        on_gcp=None if settings.gcp is None else _gcp_plan(settings.gcp, placed),
-        on_aws=None if settings.aws is None else _aws_plan(settings.aws, placed),
+        on_gcp=None if settings.gcp is None else gcp_plan(settings.gcp, regions["gcp"]),
+        on_aws=None if settings.aws is None else aws_plan(settings.aws, regions["aws"]),
         buckets=BucketNames(**environment_buckets(settings)),
         audit_retention_days=AUDIT_RETENTION_DAYS_SOX if environment.sox else AUDIT_RETENTION_DAYS,
         lock=settings.backups.lock,
@@ -219,55 +224,6 @@ def environment_plan(settings: Settings, home: Cloud, instances: Iterable[Instan
     )
 
 
-def _key_regions(home: str, backup: str, instances: Iterable[InstancePlan], kind: SqlKind) -> tuple[str, ...]:
-    regions = {home, backup}
-    for instance in instances:
-        if instance.kind == kind:
-            regions |= {instance.region} | ({instance.replica_region} if instance.replica_region else set())
-    return tuple(sorted(regions))
-
-
-def _gcp_plan(gcp: GcpSettings, instances: Iterable[InstancePlan]) -> GcpPlan:
-    workload_range, services_range = ipaddress.ip_network(gcp.network).subnets(prefixlen_diff=1)
-    return GcpPlan(
-        project=gcp.project,
-        project_number=gcp.project_number,
-        region=gcp.region,
-        backup_region=gcp.backup_region,
-        key_regions=_key_regions(gcp.region, gcp.backup_region, instances, "cloudsql"),
-        workload_range=str(workload_range),
-        services_range_address=str(services_range.network_address),
-        services_range_prefix=services_range.prefixlen,
-        billing_account=gcp.billing_account,
-        jobs_image=gcp.jobs_image,
-    )
-
-
-def _aws_plan(aws: AwsSettings, instances: Iterable[InstancePlan]) -> AwsPlan:
-    """Two halves of the range: private subnets share the lower one, public ones a sixteenth of the upper one."""
-    private, public = ipaddress.ip_network(aws.network).subnets(prefixlen_diff=1)
-    private_ranges = list(private.subnets(prefixlen_diff=2))
-    public_ranges = list(public.subnets(prefixlen_diff=4))
-    return AwsPlan(
-        account_id=aws.account_id,
-        region=aws.region,
-        backup_region=aws.backup_region,
-        key_regions=_key_regions(aws.region, aws.backup_region, instances, "rds"),
-        network=aws.network,
-        zones=tuple(
-            ZonePlan(name=zone, private_range=str(private_ranges[index]), public_range=str(public_ranges[index]))
-            for index, zone in enumerate(aws.zones or default_zones(aws.region))
-        ),
-        jobs_image=aws.jobs_image,
-    )
-
-
-def default_zones(region: str) -> tuple[str, str]:
-    """Two zones that every account of the region has: a and b, but where b is closed to new accounts."""
-    letters = _ZONE_LETTERS.get(region, "ab")
-    return f"{region}{letters[0]}", f"{region}{letters[1]}"
-
-
 def environment_buckets(settings: Settings) -> Mapping[str, str]:
     """Role → name of the environment's own buckets."""
     environment = settings.environment
@@ -275,19 +231,3 @@ def environment_buckets(settings: Settings) -> Mapping[str, str]:
         role: names.bucket(environment.organization, environment.name, role)
         for role in ("uploads", "exports", "audit", "assets", "registry")
     }
-
-
-def repeated(values: Iterable[str]) -> list[int]:
-    """Positions of what an earlier position holds already."""
-    seen: set[str] = set()
-    positions = []
-    for position, value in enumerate(values):
-        if value in seen:
-            positions.append(position)
-        seen.add(value)
-    return positions
-
-
-def listed(known: Iterable[str]) -> str:
-    """The names one may choose from, for a fix."""
-    return ", ".join(sorted(known)) or "(none is defined)"

@@ -91,6 +91,22 @@ def named(subjects: tuple[Subject, ...]) -> str:
     return f"{subjects[0].kind}{'s' if len(subjects) > 1 else ''} {names}{f' and {more} more' if more > 0 else ''}: "
 
 
+def repeated(values: Iterable[str]) -> list[int]:
+    """Positions of what an earlier position holds already."""
+    seen: set[str] = set()
+    positions = []
+    for position, value in enumerate(values):
+        if value in seen:
+            positions.append(position)
+        seen.add(value)
+    return positions
+
+
+def listed(known: Iterable[str]) -> str:
+    """The names one may choose from, for a fix."""
+    return ", ".join(sorted(known)) or "(none is defined)"
+
+
 def _reading_order(problem: Problem) -> tuple[list[tuple[int, str]], str]:
     # numbers by value, so that tenants[10] comes after tenants[2]
     parts = re.split(r"([0-9]+)", problem.path)

@@ -20,7 +20,7 @@ MOVING_GUIDE: Final = "docs/restore.md, section Moving a tenant"
 _UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 # Editing one of these would make the engine build an empty database elsewhere and delete the one with the data.
-_IMMUTABLE: Final = ("kind", "placement", "pool", "region", "database")
+_IMMUTABLE: Final = ("kind", "cloud", "placement", "pool", "region", "database")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +31,13 @@ class Previous:
         tenants: tenant id → what `describe` returned for it.
         instances: instance key → its cloud name and region.
         created: Pulumi names of the guarded resources that existed, with their cloud ids.
+        revisions: revision of each Cloud Run service that took all traffic after the last `up` without a canary.
     """
 
     tenants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     instances: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     created: Mapping[str, str] = field(default_factory=dict)
+    revisions: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, Any]) -> Previous:
@@ -43,12 +45,13 @@ class Previous:
         return cls(
             tenants=registry.get("tenants") or {},
             instances=registry.get("instances") or {},
-            created={
-                name: cloud_id
-                for name, cloud_id in (outputs.get("guarded") or {}).items()
-                if isinstance(cloud_id, str) and cloud_id != _UNKNOWN
-            },
+            created=_known(outputs.get("guarded")),
+            revisions=_known(outputs.get("revisions")),
         )
+
+
+def _known(texts: Mapping[str, Any] | None) -> dict[str, str]:
+    return {name: text for name, text in (texts or {}).items() if isinstance(text, str) and text != _UNKNOWN}
 
 
 def describe(tenant: TenantPlan) -> dict[str, Any]:
@@ -107,7 +110,24 @@ def check(previous: Previous, plan: Plan) -> list[Problem]:
         if before is not None:
             problems += _changed(tenant, before)
     problems += _instances(previous, plan)
+    problems += _canaries(previous, plan)
     return problems
+
+
+def _canaries(previous: Previous, plan: Plan) -> list[Problem]:
+    """A canary shares traffic with the revision that took all of it: Cloud Run must have that one already."""
+    environment = plan.environment
+    if environment.home != "gcp":
+        return []
+    return [
+        Problem(
+            path=f"tenantry:services.{name}.canary",
+            message="has nothing to be compared with: no revision of the service takes all traffic yet",
+            fix="run `up` once without the canary, then add it",
+        )
+        for name, service in sorted(environment.services.items())
+        if service.canary is not None and name not in previous.revisions
+    ]
 
 
 def _removed(tenant_id: str, before: Mapping[str, Any], added: Collection[str]) -> Problem:
@@ -132,14 +152,13 @@ def _changed(tenant: TenantPlan, before: Mapping[str, Any]) -> list[Problem]:
     now = describe(tenant)
     problems = [
         Problem(
-            path=f"{tenant.path}.{key}",
-            message=f"tenant {tenant.id!r}: {key} cannot change from {before[key]!r} by an edit; "
-            "a new, empty database would replace the one with the data",
+            path=_place(tenant, key),
+            message=f"tenant {tenant.id!r}: {key} cannot change from {before[key]!r} by an edit; {_loss(tenant)}",
             fix=f"set it back to {before[key]!r}; to move the tenant follow {MOVING_GUIDE}",
             value=str(now.get(key)),
         )
         for key in _IMMUTABLE
-        if key in before and before[key] != now.get(key)
+        if key in before and before[key] != now.get(key) and not _follows(key, before, now)
     ]
     rotation = now.get("rotation")
     if rotation is None:
@@ -165,6 +184,30 @@ def _changed(tenant: TenantPlan, before: Mapping[str, Any]) -> list[Problem]:
             )
         )
     return problems
+
+
+def _follows(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a fact changed only because one that is reported did: another kind brings its own cloud and places."""
+    if key == "kind":
+        return False
+    if before.get("kind") != now["kind"]:
+        return True
+    return key == "region" and before.get("cloud", now["cloud"]) != now["cloud"]
+
+
+def _place(tenant: TenantPlan, key: str) -> str:
+    """Where the setting is that decides a fact."""
+    if tenant.as_guest is not None and key in {"cloud", "region"}:
+        return "tenantry:environment.home" if key == "cloud" else f"tenantry:{tenant.cloud}.region"
+    if tenant.on_firestore is not None and key == "region":
+        return f"{tenant.path}.firestore.location"
+    return f"{tenant.path}.{key}"
+
+
+def _loss(tenant: TenantPlan) -> str:
+    if tenant.as_guest is not None:
+        return "its exports, secrets and files would stay behind"
+    return "a new, empty database would replace the one with the data"
 
 
 def _instances(previous: Previous, plan: Plan) -> list[Problem]:

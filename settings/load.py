@@ -19,12 +19,35 @@ from settings.models import EnvironmentSettings, Settings
 EXTERNAL_SECRETS: Final = "external_secrets"
 """The one key that holds values instead of settings, encrypted by Pulumi; it is never part of `Settings`."""
 
-# Sections without which the rest can still be judged, and what stands in for a broken one while it is.
-_STAND_INS: Final[dict[str, Any]] = {
+# Nowhere, so that no rule about regions finds a likeness.
+_NO_IMAGE: Final = "stand-in.invalid/jobs@sha256:" + "0" * 64
+# What stands in for the required fields of a broken section, so that the rest can still be judged.
+_STAND_INS: Final[dict[str, dict[str, Any]]] = {
+    "environment": {"name": "dev", "organization": "stand-in", "cost_centre": "stand-in"},
+    "gcp": {
+        "project": "stand-in",
+        "project_number": "000000",
+        "region": "us-nowhere1",
+        "backup_region": "us-nowhere2",
+        "jobs_image": _NO_IMAGE,
+    },
+    "aws": {
+        "account_id": "0" * 12,
+        "region": "us-nowhere-1",
+        "backup_region": "us-nowhere-2",
+        "jobs_image": _NO_IMAGE,
+    },
+    "vercel": {"team": "stand-in", "team_id": "team_standin0", "project": "stand-in"},
     "backups": {},
     "secrets": {},
     "monitoring": {"app_host": "app.example", "channels": {"email": ["nobody@app.example"]}},
+    "delivery": {"host": "stand-in.example"},
 }
+# Sections whose fields are judged together: nothing found in them counts once one field is broken.
+_JUDGED_WHOLE: Final = frozenset({"vercel", "delivery"})
+_BY_NAME: Final = ("plans", "pools", "services", "tasks", "queues")
+_WHOLE: Final = ""
+"""In place of a field or a name: the section itself."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -85,7 +108,10 @@ class Parsed:
     unjudged: tuple[str, ...] = ()
 
     def counts(self, problem: Problem) -> bool:
-        return not problem.path.startswith(self.unjudged) if self.unjudged else True
+        """Whether a problem that `resolve` found in `settings` is one of the file's own."""
+        return not any(
+            problem.path == path or problem.path.startswith((f"{path}.", f"{path}[")) for path in self.unjudged
+        )
 
 
 def parse(raw: Mapping[str, Any]) -> Parsed:
@@ -98,9 +124,8 @@ def parse(raw: Mapping[str, Any]) -> Parsed:
         found.setdefault(location, problem)
     if settings is not None and not found:
         return Parsed(settings=settings, positions=tuple(range(len(settings.tenants))))
-    rest, positions, unjudged = _without(document, found)
-    settings = None if rest is None else _validate(rest)[0]
-    return Parsed(settings=settings, positions=positions, problems=tuple(found.values()), unjudged=unjudged)
+    rest, positions, unjudged = _Rest(document, found).judgeable()
+    return Parsed(settings=_validate(rest)[0], positions=positions, problems=tuple(found.values()), unjudged=unjudged)
 
 
 def _validate(document: Mapping[str, Any]) -> tuple[Settings | None, list[tuple[Location, Problem]]]:
@@ -111,39 +136,94 @@ def _validate(document: Mapping[str, Any]) -> tuple[Settings | None, list[tuple[
         return None, [located(detail, document) for detail in error.errors(include_url=False)]
 
 
-def _without(
-    document: Mapping[str, Any], locations: Iterable[Location]
-) -> tuple[dict[str, Any] | None, tuple[int, ...], tuple[str, ...]]:
-    """The document without its broken parts and without the tenants that lean on one; None when too little is left."""
-    broken: dict[str, set[int | str]] = {}
-    for location in locations:
-        key = str(location[0])
-        if len(location) == 1 and key in Settings.model_fields and key not in _STAND_INS:
-            return None, (), ()
-        broken.setdefault(key, set()).add(location[1] if len(location) > 1 else "")
-    if not broken.keys().isdisjoint({"environment", "gcp"}):
-        return None, (), ()
-    rest = {key: value for key, value in document.items() if key in Settings.model_fields}
-    rest |= {key: value for key, value in _STAND_INS.items() if key in broken}
-    unjudged = tuple(yaml_path((key,)) for key in _STAND_INS if key in broken)
-    plans, pools, tenants = (rest.get(key) or {} for key in ("plans", "pools", "tenants"))
-    lost_plans, lost_pools = broken.get("plans", set()), broken.get("pools", set())
-    default = rest["environment"].get("default_plan", EnvironmentSettings.model_fields["default_plan"].default)
-    # a plan on a lost pool cannot be judged either
-    lost_plans |= {name for name, plan in plans.items() if name not in lost_plans and plan.get("pool") in lost_pools}
-    if default in lost_plans:
-        unjudged += (yaml_path(("environment", "default_plan")),)
-    rest["plans"] = {name: plan for name, plan in plans.items() if name not in lost_plans}
-    rest["pools"] = {name: pool for name, pool in pools.items() if name not in lost_pools}
-    positions = tuple(
-        position
-        for position, entry in enumerate(tenants)
-        if position not in broken.get("tenants", set())
-        and (entry.get("plan") or default) not in lost_plans
-        and entry.get("pool") not in lost_pools
-    )
-    rest["tenants"] = [tenants[position] for position in positions]
-    return rest, positions, unjudged
+class _Rest:
+    """A document without its broken parts and without what leans on one of them."""
+
+    def __init__(self, document: Mapping[str, Any], locations: Iterable[Location]) -> None:
+        self._document = document
+        self._broken: dict[str, set[int | str]] = {}
+        for location in locations:
+            part = location[1] if len(location) > 1 else _WHOLE
+            self._broken.setdefault(str(location[0]), set()).add(part)
+
+    def judgeable(self) -> tuple[dict[str, Any], tuple[int, ...], tuple[str, ...]]:
+        """The rest, the positions of its tenants in the file, and the paths below which nothing found counts."""
+        rest = {key: value for key, value in self._document.items() if key in Settings.model_fields}
+        unjudged: list[str] = []
+        for key in self._broken.keys() & _STAND_INS.keys():
+            rest[key], paths = self._section(key)
+            unjudged += paths
+        for key in _BY_NAME:
+            rest[key] = {name: value for name, value in self._entries(key).items() if not self._lost(key, name)}
+            unjudged += [yaml_path((key, name) if name else (key,)) for name in self._broken.get(key, ())]
+        self._drop_what_leans(rest)
+        positions = self._place_tenants(rest)
+        unjudged += self._lost_default(rest)
+        return rest, positions, tuple(unjudged)
+
+    def _lost(self, key: str, name: object) -> bool:
+        broken = self._broken.get(key, set())
+        return _WHOLE in broken or name in broken
+
+    def _entries(self, key: str) -> dict[str, Any]:
+        entries = self._document.get(key)
+        return entries if isinstance(entries, dict) and not self._lost(key, _WHOLE) else {}
+
+    def _section(self, key: str) -> tuple[dict[str, Any], list[str]]:
+        """What is left of a section over its stand-ins, and what of it cannot be judged."""
+        broken, section = self._broken[key], self._document.get(key)
+        if _WHOLE in broken or not isinstance(section, dict):
+            return dict(_STAND_INS[key]), [yaml_path((key,))]
+        fields = {name: value for name, value in section.items() if name not in broken}
+        if key == "aws" and "region" in broken:
+            fields.pop("zones", None)
+        paths = [yaml_path((key,))] if key in _JUDGED_WHOLE else [yaml_path((key, name)) for name in broken]
+        return {**_STAND_INS[key], **fields}, paths
+
+    def _drop_what_leans(self, rest: dict[str, Any]) -> None:
+        """Plans on a lost pool, queues of a lost service, and choices among secrets whose list is lost."""
+        rest["plans"] = {name: plan for name, plan in rest["plans"].items() if not self._on_lost_pool(plan)}
+        rest["queues"] = {
+            name: queue for name, queue in rest["queues"].items() if not self._lost("services", queue["service"])
+        }
+        if any(self._lost("secrets", field) for field in ("generated", "external")):
+            for key in ("services", "tasks"):
+                rest[key] = {name: _drop(entry, "secrets") for name, entry in rest[key].items()}
+            if isinstance(rest.get("vercel"), dict):
+                rest["vercel"] = _drop(rest["vercel"], "secrets", "log_drain")
+
+    def _on_lost_pool(self, options: Mapping[str, Any]) -> bool:
+        return options.get("pool") is not None and self._lost("pools", options["pool"])
+
+    def _default_plan(self, rest: Mapping[str, Any]) -> str:
+        default = EnvironmentSettings.model_fields["default_plan"].default
+        return str(rest["environment"].get("default_plan", default))
+
+    def _lost_plan(self, rest: Mapping[str, Any], name: str) -> bool:
+        """Whether a plan is declared, or may be, and cannot be judged."""
+        return name not in rest["plans"] and (self._lost("plans", name) or name in self._entries("plans"))
+
+    def _lost_default(self, rest: Mapping[str, Any]) -> list[str]:
+        return [yaml_path(("environment", "default_plan"))] if self._lost_plan(rest, self._default_plan(rest)) else []
+
+    def _place_tenants(self, rest: dict[str, Any]) -> tuple[int, ...]:
+        entries = self._document.get("tenants")
+        tenants = entries if isinstance(entries, list) and not self._lost("tenants", _WHOLE) else []
+        no_default = self._lost("environment", "default_plan")
+        positions = tuple(
+            position
+            for position, entry in enumerate(tenants)
+            if not self._lost("tenants", position)
+            and not (no_default and not entry.get("plan"))
+            and not self._lost_plan(rest, entry.get("plan") or self._default_plan(rest))
+            and not self._on_lost_pool(entry)
+        )
+        rest["tenants"] = [tenants[position] for position in positions]
+        return positions
+
+
+def _drop(entry: Mapping[str, Any], *fields: str) -> dict[str, Any]:
+    return {field: value for field, value in entry.items() if field not in fields}
 
 
 def _misread(value: object, location: Location = ()) -> Iterator[tuple[Location, Problem]]:

@@ -412,8 +412,8 @@ class ServiceSettings(Model):
     """Port that the container listens on."""
     cpu: Literal[1, 2, 4] = 1
     """Processors of one instance."""
-    memory_mb: Annotated[int, Field(ge=512, le=16384, multiple_of=512)] = 1024
-    """Memory of one instance, in MB."""
+    memory_mb: Annotated[int, Field(ge=512, le=16384, multiple_of=512)] = 2048
+    """Memory of one instance, in MB; what fits the processors differs between the clouds."""
     min_instances: Annotated[int, Field(ge=0, le=100)] = 1
     """Instances that are always there; on AWS at least 1."""
     max_instances: Annotated[int, Field(ge=1, le=1000)] = 10
@@ -443,8 +443,8 @@ class TaskSettings(Model):
     """Arguments of the container; its own when empty."""
     cpu: Literal[1, 2, 4] = 1
     """Processors."""
-    memory_mb: Annotated[int, Field(ge=512, le=16384, multiple_of=512)] = 1024
-    """Memory in MB."""
+    memory_mb: Annotated[int, Field(ge=512, le=16384, multiple_of=512)] = 2048
+    """Memory in MB; what fits the processors differs between the clouds."""
     timeout_seconds: Annotated[int, Field(ge=60, le=86400)] = 1800
     """Longest run."""
     variables: dict[VariableName, str] = Field(default_factory=dict)

@@ -4,75 +4,105 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from settings import names
+from settings.clouds import home_cloud
 from settings.defaults import RESERVED_CONNECTIONS
-from settings.environments import check_environment, environment_buckets, environment_plan, home_cloud
+from settings.environments import check_environment, environment_buckets, environment_plan
 from settings.errors import ConfigError, Findings, Problem, Subject
+from settings.external import check_external
+from settings.firestore import check_quotas
+from settings.guests import check_url_secrets
 from settings.instances import pool_instance
 from settings.load import parse
 from settings.models import Settings
-from settings.plan import InstancePlan, Plan, TenantPlan
+from settings.plan import ExternalPlan, InstancePlan, Plan, TenantPlan
 from settings.tenants import TenantResolver, check_plan
+from settings.web import check_web
 
 
-def load(raw: Mapping[str, Any], stack: str) -> Plan:
+def load(raw: Mapping[str, Any], stack: str, *, encrypted: bool | None = None) -> Plan:
     """Validate and resolve the raw configuration of `stack`.
 
+    Args:
+        raw: raw configuration, keys without their namespace.
+        stack: name of the Pulumi stack.
+        encrypted: whether the stack file holds the values of the external secrets encrypted; None leaves the values
+            unjudged, for whoever has none at hand.
+
     Raises:
-        ConfigError: every problem found, of form and of meaning.
+        ConfigError: every problem found, of form, of meaning and of external secrets.
     """
     parsed = parse(raw)
-    if parsed.settings is None:
-        raise ConfigError(parsed.problems)
-    plan, found = resolve(parsed.settings, stack=stack, positions=parsed.positions)
-    problems = [*parsed.problems, *filter(parsed.counts, found)]
-    if problems or plan is None:
+    problems = [*parsed.problems]
+    resolved = Resolved(plan=None)
+    if parsed.settings is not None:
+        resolved = resolve(parsed.settings, stack=stack, positions=parsed.positions)
+        problems += filter(parsed.counts, resolved.problems)
+    if encrypted is not None:
+        problems += check_external(raw, resolved.guests, encrypted=encrypted, complete=not problems)
+    if problems or resolved.plan is None:
         raise ConfigError(problems)
-    return plan
+    return resolved.plan
 
 
-def resolve(
-    settings: Settings, *, stack: str, positions: tuple[int, ...] | None = None
-) -> tuple[Plan | None, list[Problem]]:
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """What settings amount to.
+
+    Attributes:
+        plan: the plan; None when there is any problem.
+        guests: tenant id → its guest database, problems or not.
+    """
+
+    plan: Plan | None
+    problems: tuple[Problem, ...] = ()
+    guests: Mapping[str, ExternalPlan] = field(default_factory=dict)
+
+
+def resolve(settings: Settings, *, stack: str, positions: tuple[int, ...] | None = None) -> Resolved:
     """Decide everything that can be decided without a cloud.
 
     Args:
         settings: validated settings.
         stack: name of the Pulumi stack, which must be the environment's.
         positions: position of each tenant in the file, where it differs from its position in `settings`.
-
-    Returns:
-        The plan and the problems; the plan is None when there is any.
     """
     if positions is None:
         positions = tuple(range(len(settings.tenants)))
     findings = Findings()
     check_environment(settings, stack, findings)
-    home = home_cloud(settings)
-    if home is None:  # reported with the environment; without it no kind and no region is known
-        return None, findings.problems()
+    home = home_cloud(
+        settings
+    )  # None is reported with the environment; what does not lean on it is judged all the same
     placed = {
         name: pool_instance(name, pool, settings, home, findings) for name, pool in sorted(settings.pools.items())
     }
     pools = {name: pool for name, pool in placed.items() if pool is not None}
-    for name, plan in settings.plans.items():
-        check_plan(name, plan, pools, findings)
+    for name, options in settings.plans.items():
+        check_plan(name, options, settings, home, findings)
     resolver = TenantResolver(settings, home, pools, findings)
     entries = [
         (f"tenantry:tenants[{position}]", entry) for position, entry in zip(positions, settings.tenants, strict=True)
     ]
     _check_unique_ids(((path, entry.id) for path, entry in entries), findings)
     tenants = [tenant for path, entry in entries if (tenant := resolver.tenant(path, entry)) is not None]
+    tenants.sort(key=lambda tenant: tenant.id)
+    guests = dict(sorted(resolver.guests.items()))
     _check_unique_names(settings, pools.values(), tenants, findings)
     _check_capacity(settings, pools, tenants, findings)
-    if findings:
-        return None, findings.problems()
-    tenants.sort(key=lambda tenant: tenant.id)
+    check_url_secrets(guests, settings.secrets, findings)
+    if settings.gcp is not None:
+        check_quotas(tenants, settings.gcp, settings.environment.name, findings)
+    check_web(settings, home, tenants, guests, findings)
+    if findings or home is None:
+        return Resolved(plan=None, problems=tuple(findings.problems()), guests=guests)
     instances = [*pools.values(), *(tenant.instance for tenant in tenants if tenant.instance is not None)]
-    environment = environment_plan(settings, home, instances)
-    return Plan(environment=environment, pools=tuple(pools.values()), tenants=tuple(tenants)), []
+    environment = environment_plan(settings, home, instances, tenants)
+    plan = Plan(environment=environment, pools=tuple(pools.values()), tenants=tuple(tenants))
+    return Resolved(plan=plan, guests=guests)
 
 
 def _check_unique_ids(entries: Iterable[tuple[str, str]], findings: Findings) -> None:
@@ -147,4 +177,4 @@ def _check_capacity(
             )
 
 
-__all__ = ["ConfigError", "load", "resolve"]
+__all__ = ["ConfigError", "Resolved", "load", "resolve"]

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final, get_args
 
 from settings import names
-from settings.defaults import HOME_KINDS, NOT_ENFORCED_ON_GUESTS, RESERVED_CONNECTIONS
-from settings.environments import listed
-from settings.errors import Findings, Subject
-from settings.instances import Declared, instance_region, tenant_instance
-from settings.layers import Layers, complete_instance
+from settings.clouds import check_kind, has_cloud_of, section_of
+from settings.declared import Declared
+from settings.defaults import HOME_KINDS, RESERVED_CONNECTIONS
+from settings.errors import Findings, Subject, listed
+from settings.firestore import firestore_plan
+from settings.guests import guest_plan
+from settings.instances import home_region, plan_instance
+from settings.layers import Layers
 from settings.models import PlanSettings, Settings, TenantSettings
+from settings.options import check_kind_options, check_no_pool, check_placement_options
 from settings.plan import ExternalPlan, FilesPlan, FirestorePlan, InstancePlan, SqlPlan, TenantPlan
-from settings.recovery_targets import achievable
-from settings.types import CLOUD_OF_KIND, Cloud, Kind, SqlKind
+from settings.recovery_targets import Achievable, of_firestore, of_guest, of_instance
+from settings.types import CLOUD_OF_KIND, Cloud, FailureScope, Kind, SqlKind
+
+_LONGEST_BUCKET: Final = 63
+_REPLICA_SUFFIX: Final = "-replica"
+_EVERY_KIND: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
 def plan_layers(settings: Settings) -> dict[str, Layers]:
@@ -22,57 +31,51 @@ def plan_layers(settings: Settings) -> dict[str, Layers]:
     return {name: defaults.over(plan, f"tenantry:plans.{name}") for name, plan in settings.plans.items()}
 
 
-def check_plan(name: str, plan: PlanSettings, pools: Mapping[str, InstancePlan], findings: Findings) -> None:
+def check_plan(name: str, plan: PlanSettings, settings: Settings, home: Cloud | None, findings: Findings) -> None:
     """What is wrong with a plan, whether or not a tenant has it: no option of it may go unheard."""
     path, subject = f"tenantry:plans.{name}", Subject("plan", name)
-    if plan.placement == "dedicated":
-        if plan.pool is not None:
-            findings.add(
-                f"{path}.pool",
-                "placement is dedicated, so there is no pool",
-                fix="remove pool, or set placement to shared",
-                value=plan.pool,
-                subject=subject,
-            )
+    if plan.kind is not None:
+        check_kind(plan.kind, _EVERY_KIND, f"{path}.kind", subject, settings, findings)
+    kind = plan.kind or (None if home is None else HOME_KINDS[home])
+    if kind is not None:
+        check_kind_options(plan, kind, "" if plan.kind else " by default", path, subject, findings)
+    if plan.kind in {"external", "firestore"}:
         return
-    _refuse_instance_options(plan, path, subject, "placement is shared", findings)
-    if plan.pool is not None and plan.pool not in pools:
+    if plan.placement == "dedicated":
+        check_no_pool(plan, "placement is dedicated", path, subject, findings)
+        return
+    check_placement_options(plan, "placement is shared", path, subject, findings)
+    if plan.pool is not None and plan.pool not in settings.pools:
         findings.add(
             f"{path}.pool",
             "names no pool",
-            fix=f"use one of {listed(pools)}, or add it under tenantry:pools",
+            fix=f"use one of {listed(settings.pools)}, or add it under tenantry:pools",
             value=plan.pool,
             subject=subject,
         )
 
 
-def _refuse_instance_options(
-    options: PlanSettings | TenantSettings, path: str, subject: Subject, why: str, findings: Findings
-) -> None:
-    for field in ("instance", "region"):
-        if getattr(options, field) is not None:
-            findings.add(
-                f"{path}.{field}",
-                f"{why}, so the pool decides the {field}",
-                fix=f"remove {field}, or set placement to dedicated",
-                subject=subject,
-            )
-
-
 class TenantResolver:
-    """Resolves tenants against the plans and pools of one stack."""
+    """Resolves tenants against the plans and pools of one stack.
 
-    def __init__(self, settings: Settings, home: Cloud, pools: Mapping[str, InstancePlan], findings: Findings) -> None:
+    Attributes:
+        guests: tenant id → its guest database, also of tenants that could not be resolved otherwise.
+    """
+
+    def __init__(
+        self, settings: Settings, home: Cloud | None, pools: Mapping[str, InstancePlan], findings: Findings
+    ) -> None:
         self._settings = settings
         self._home = home
         self._pools = pools
         self._findings = findings
         self._plans = plan_layers(settings)
+        self.guests: dict[str, ExternalPlan] = {}
 
     def tenant(self, path: str, entry: TenantSettings) -> TenantPlan | None:
-        """The tenant's plan; None when a problem leaves it without plan or instance."""
-        subject = Subject("tenant", entry.id)
+        """The tenant's plan; None when a problem leaves it without plan, kind, cloud or instance."""
         plan_name = entry.plan or self._settings.environment.default_plan
+        self._check_state(path, entry)
         plan = self._plans.get(plan_name)
         if plan is None:
             if entry.plan is not None:  # a missing default plan is reported once, with the environment
@@ -81,45 +84,51 @@ class TenantResolver:
                     "names no plan",
                     fix=f"use one of {listed(self._settings.plans)}, or add it under tenantry:plans",
                     value=plan_name,
-                    subject=subject,
+                    subject=Subject("tenant", entry.id),
                 )
             return None
+        return self._placed(path, entry, plan.over(entry, path), plan_name)
+
+    def _check_state(self, path: str, entry: TenantSettings) -> None:
         if entry.legal_hold and entry.state == "offboarding":
             self._findings.add(
                 f"{path}.state",
                 "is under legal hold and cannot be offboarded (R2.6)",
                 fix="keep it active or suspended until legal_hold is lifted",
                 value=entry.state,
-                subject=subject,
+                subject=Subject("tenant", entry.id),
             )
-        layers = plan.over(entry, path)
+
+    def _placed(self, path: str, entry: TenantSettings, layers: Layers, plan_name: str) -> TenantPlan | None:
+        subject = Subject("tenant", entry.id)
+        kind: Kind | None = layers.values["kind"] or (None if self._home is None else HOME_KINDS[self._home])
+        if kind is None:  # the undecided home is reported with the environment
+            return None
+        by = "" if entry.kind is not None else f" by plan {plan_name!r}" if "kind" in layers.written else " by default"
+        check_kind_options(entry, kind, by, path, subject, self._findings)
+        if kind == "external":
+            self.guests[entry.id] = guest_plan(entry.id, path, layers, self._findings)
+        if entry.kind is not None:  # a plan's kind is reported once, with the plan
+            check_kind(kind, _EVERY_KIND, f"{path}.kind", subject, self._settings, self._findings)
+        cloud = CLOUD_OF_KIND[kind] or self._home
+        if cloud is None or not has_cloud_of(kind, self._settings):
+            return None
         labels = {"tenant": entry.id}
         if entry.cost_centre is not None:
             labels["cost-centre"] = entry.cost_centre
-        by_plan = "" if entry.placement is not None else f" by plan {plan_name!r}"
-        labels["plan"] = plan_name
-        kind: Kind = layers.values["kind"] or HOME_KINDS[self._home]
-        cloud = CLOUD_OF_KIND[kind] or self._home
-        if getattr(self._settings, cloud) is None:
-            self._findings.add(
-                layers.written.get("kind", f"{path}.kind"),
-                f"is {kind}, and the stack has no section tenantry:{cloud}",
-                fix=f"add the section, or choose a kind that runs on {self._home}",
-                value=kind,
-                subject=subject,
-            )
-            return None
-        found: SqlPlan | FirestorePlan | ExternalPlan | None = None
-        region = ""
+        found: SqlPlan | FirestorePlan | ExternalPlan | None
         match kind:
             case "cloudsql" | "rds":
+                by_plan = "" if entry.placement is not None else f" by plan {plan_name!r}"
                 found, region = self._sql(path, entry, layers, kind, labels, by_plan)
             case "firestore":
-                found, region = self._firestore(entry, layers)
-            case "external":
-                found, region = self._external(entry, layers)
+                found = firestore_plan(entry.id, path, layers, self._settings, self._findings)
+                region = found.location
+            case _:
+                found, region = self.guests[entry.id], section_of(cloud, self._settings).region
         if found is None:
             return None
+        self._check_targets(layers, found, subject)
         derived = names.TenantNames(entry.id)
         return TenantPlan(
             id=entry.id,
@@ -136,9 +145,9 @@ class TenantResolver:
             on_firestore=found if isinstance(found, FirestorePlan) else None,
             as_guest=found if isinstance(found, ExternalPlan) else None,
             ring=layers.values["ring"],
-            files=self._files(path, entry.id, layers.values["files"]),
+            files=self._files(path, entry.id, layers.values["files"], cloud),
             targets=layers.targets,
-            labels=labels,
+            labels=labels | {"plan": plan_name},
             legal_hold=entry.legal_hold,
             recreate_after_loss=entry.recreate_after_loss,
         )
@@ -148,13 +157,11 @@ class TenantResolver:
     ) -> tuple[SqlPlan | None, str]:
         dedicated = layers.values["placement"] == "dedicated"
         if dedicated:
-            own = {name: value for name, value in labels.items() if name != "plan"}
-            instance: InstancePlan | None = self._dedicated(path, entry, layers, kind, own, by_plan)
+            instance: InstancePlan | None = self._dedicated(path, entry, layers, kind, labels, by_plan)
         else:
             instance = self._shared(path, entry, layers, kind, by_plan)
         if instance is None:
             return None, ""
-        self._check_targets(layers, instance, Subject("tenant", entry.id))
         tenant = names.TenantNames(entry.id)
         # a sum, so that raising either by one turns every login pair by exactly one
         rotation = self._settings.secrets.rotation + entry.extra_rotations
@@ -173,64 +180,37 @@ class TenantResolver:
         )
         return plan, instance.region
 
-    def _firestore(self, entry: TenantSettings, layers: Layers) -> tuple[FirestorePlan | None, str]:
-        gcp = self._settings.gcp
-        if gcp is None:
-            return None, ""
-        location = layers.firestore.get("location") or gcp.region
-        plan = FirestorePlan(
-            location=location,
-            cmek=gcp.firestore_cmek_databases > 0,
-            daily_retention_days=layers.firestore["daily_retention_days"],
-            weekly_retention_weeks=layers.firestore["weekly_retention_weeks"],
-            service_account=names.TenantNames(entry.id).service_account,
-        )
-        return plan, location
-
-    def _external(self, entry: TenantSettings, layers: Layers) -> tuple[ExternalPlan | None, str]:
-        derived = names.TenantNames(entry.id)
-        separate = layers.external["separate_backup_login"]
-        attested = layers.external.get("attested")
-        plan = ExternalPlan(
-            provider=layers.external["provider"],
-            dsn=derived.external_dsn,
-            backup_dsn=derived.external_backup_dsn if separate else None,
-            backup_url_secret=derived.backup_url_secret if separate else None,
-            attested=attested,
-            not_enforced=NOT_ENFORCED_ON_GUESTS,
-        )
-        home = self._settings.gcp if self._home == "gcp" else self._settings.aws
-        return plan, "" if home is None else home.region
-
     def _shared(
         self, path: str, entry: TenantSettings, layers: Layers, kind: SqlKind, by_plan: str
     ) -> InstancePlan | None:
         subject = Subject("tenant", entry.id)
-        _refuse_instance_options(entry, path, subject, f"placement is shared{by_plan}", self._findings)
+        check_placement_options(entry, f"placement is shared{by_plan}", path, subject, self._findings)
         pool = layers.values["pool"]
         if pool is None:
             self._findings.add(
                 f"{path}.pool",
                 "is shared, but neither it nor its plan names a pool",
-                fix=f"set pool to one of {listed(self._pools)}",
+                fix=f"set pool to one of {listed(self._settings.pools)}",
                 subject=subject,
             )
             return None
-        if pool not in self._pools:
+        if pool not in self._settings.pools:
             if entry.pool is not None:  # a plan's unknown pool is reported once, with the plan
                 self._findings.add(
                     f"{path}.pool",
                     "names no pool",
-                    fix=f"use one of {listed(self._pools)}, or add it under tenantry:pools",
+                    fix=f"use one of {listed(self._settings.pools)}, or add it under tenantry:pools",
                     value=pool,
                     subject=subject,
                 )
             return None
-        instance = self._pools[pool]
+        instance = self._pools.get(pool)
+        if instance is None:  # reported with the pool
+            return None
         if instance.kind != kind:
             self._findings.add(
                 layers.written.get("pool", f"{path}.pool"),
-                f"is a {instance.kind} pool on {CLOUD_OF_KIND[instance.kind]}, and the tenant is of kind {kind}",
+                f"is a pool of kind {instance.kind}, and the tenant is of kind {kind}",
                 fix=f"name a {kind} pool, or set the tenant's kind to {instance.kind}",
                 value=pool,
                 subject=subject,
@@ -242,16 +222,21 @@ class TenantResolver:
         self, path: str, entry: TenantSettings, layers: Layers, kind: SqlKind, labels: Mapping[str, str], by_plan: str
     ) -> InstancePlan:
         subject = Subject("tenant", entry.id)
-        if entry.pool is not None:
-            self._findings.add(
-                f"{path}.pool",
-                f"placement is dedicated{by_plan}, so there is no pool",
-                fix="remove pool, or set placement to shared",
-                value=entry.pool,
-                subject=subject,
-            )
-        connections = layers.values["connection_limit"]
-        most = complete_instance(layers.instance, kind)["max_connections"]
+        check_no_pool(entry, f"placement is dedicated{by_plan}", path, subject, self._findings)
+        declared = Declared(
+            written=layers.instance,
+            places={option.removeprefix("instance."): place for option, place in layers.written.items()},
+            path=f"{path}.instance",
+            subject=subject,
+            key=f"tenant-{entry.id}",
+            kind=kind,
+            placement="dedicated",
+            region=layers.values["region"] or home_region(kind, self._settings),
+            region_path=layers.written.get("region", f"{path}.region"),
+            labels=labels,
+            recreate_after_loss=entry.recreate_after_loss,
+        )
+        connections, most = layers.values["connection_limit"], declared.options["max_connections"]
         if connections + RESERVED_CONNECTIONS > most:
             self._findings.add(
                 layers.written.get("connection_limit", f"{path}.connection_limit"),
@@ -260,50 +245,54 @@ class TenantResolver:
                 value=connections,
                 subject=subject,
             )
-        declared = Declared(
-            options=layers.instance,
-            written={option.removeprefix("instance."): place for option, place in layers.written.items()},
-            path=f"{path}.instance",
-            subject=subject,
-            key=f"tenant-{entry.id}",
-            kind=kind,
-            placement="dedicated",
-            region=instance_region(kind, layers.values["region"], self._settings) or "",
-            region_path=layers.written.get("region", f"{path}.region"),
-            labels=labels,
-            recreate_after_loss=entry.recreate_after_loss,
-        )
-        return tenant_instance(declared, self._settings, self._findings)
+        return plan_instance(declared, self._settings, self._findings)
 
-    def _files(self, path: str, tenant: str, mode: str) -> FilesPlan:
+    def _files(self, path: str, tenant: str, mode: str, cloud: Cloud) -> FilesPlan:
         environment = self._settings.environment
         if mode == "prefix":
             shared = names.bucket(environment.organization, environment.name, "uploads")
             return FilesPlan(mode="prefix", bucket=shared, folder=f"{tenant}/")
         if mode == "bucket":
             own = names.bucket(environment.organization, environment.name, f"{tenant}-uploads")
-            if "google" in own or "g00gle" in own:
-                self._findings.add(
-                    f"{path}.id",
-                    f"its bucket {own!r} would hold the word google, which Cloud Storage refuses",
-                    fix="set files to prefix, or choose another id",
-                    value=tenant,
-                    subject=Subject("tenant", tenant),
-                )
+            self._check_bucket(path, tenant, own, cloud)
             return FilesPlan(mode="bucket", bucket=own, folder=None)
         return FilesPlan(mode="none", bucket=None, folder=None)
 
-    def _check_targets(self, layers: Layers, instance: InstancePlan, subject: Subject) -> None:
-        where = "its own instance" if instance.placement == "dedicated" else instance.key.replace("-", " ", 1)
+    def _check_bucket(self, path: str, tenant: str, bucket: str, cloud: Cloud) -> None:
+        replica = f"{bucket}{_REPLICA_SUFFIX}"
+        message = None
+        if cloud == "gcp" and ("google" in bucket or "g00gle" in bucket):
+            message = f"its bucket {bucket!r} would hold the word google, which Cloud Storage refuses"
+        elif cloud == "aws" and len(replica) > _LONGEST_BUCKET:
+            message = f"the copy of its bucket, {replica!r}, has {len(replica)} characters of at most {_LONGEST_BUCKET}"
+        if message is not None:
+            self._findings.add(
+                f"{path}.id",
+                message,
+                fix="set files to prefix, or choose another id",
+                value=tenant,
+                subject=Subject("tenant", tenant),
+            )
+
+    def _check_targets(self, layers: Layers, found: SqlPlan | FirestorePlan | ExternalPlan, subject: Subject) -> None:
         for scope, target in layers.targets.items():
-            can = achievable(scope, instance)
+            can = self._achievable(scope, found)
             for figure, improve in (("rpo_minutes", can.improve_rpo), ("rto_minutes", can.improve_rto)):
                 wanted, reachable = getattr(target, figure), getattr(can, figure)
                 if wanted < reachable:
                     self._findings.add(
                         f"{layers.written[f'targets.{scope}']}.{figure}",
-                        f"cannot be met: {where} reaches {reachable} minutes when the scope is {scope} (R3.3)",
+                        f"cannot be met: {can.who} reaches {reachable} minutes when the scope is {scope} (R3.3)",
                         fix=f"accept {reachable}" if improve is None else f"{improve}, or accept {reachable}",
                         value=wanted,
                         subject=subject,
                     )
+
+    def _achievable(self, scope: FailureScope, found: SqlPlan | FirestorePlan | ExternalPlan) -> Achievable:
+        match found:
+            case FirestorePlan():
+                return of_firestore(scope, found)
+            case ExternalPlan():
+                return of_guest(scope, found)
+            case SqlPlan():
+                return of_instance(scope, found.instance or self._pools[str(found.pool)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
 import re
 import zoneinfo
@@ -30,6 +31,8 @@ VercelProtection = Literal["standard", "all", "previews", "none"]
 CanaryPercent = Literal[10, 50, 100]
 
 CLOUDS: Final[tuple[Cloud, ...]] = get_args(Cloud)
+CLOUD_TITLES: Final[dict[Cloud, str]] = {"gcp": "Google Cloud", "aws": "AWS"}
+EXAMPLE_REGIONS: Final[dict[Cloud, str]] = {"gcp": "europe-west1", "aws": "eu-central-1"}
 
 # Where a kind of database runs; an external one is a guest of the home cloud.
 CLOUD_OF_KIND: Final[dict[Kind, Cloud | None]] = {
@@ -68,6 +71,10 @@ _RFC_1918: Final = tuple(ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", 
 _DOCKER_BRIDGE: Final = ipaddress.IPv4Network("172.17.0.0/16")
 _PRIVATE_DOMAINS: Final = (".internal", ".invalid", ".local", ".localhost")
 _LABEL = re.compile(LABEL_PATTERN)
+# Regions of Google Cloud look like europe-west1, those of AWS's commercial partition like eu-central-1.
+_GCP_REGION: Final = r"(africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+[1-9][0-9]?"
+_AWS_REGION: Final = r"(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[1-9]"
+_REGIONS: Final[dict[Cloud, re.Pattern[str]]] = {"gcp": re.compile(_GCP_REGION), "aws": re.compile(_AWS_REGION)}
 
 
 def _dns_label(value: str) -> str:
@@ -106,6 +113,43 @@ def _private_network(value: str) -> str:
     if network.prefixlen > _SMALLEST_NETWORK:
         msg = "must be /18 or larger: half of it is reserved for private database addresses"
         raise ValueError(msg)
+    return value
+
+
+def cloud_of_region(region: str) -> Cloud | None:
+    """The cloud whose regions look like `region`; no list of regions is kept, for both clouds open new ones."""
+    return next((cloud for cloud, pattern in _REGIONS.items() if pattern.fullmatch(region)), None)
+
+
+def _region_of(cloud: Cloud, value: str) -> str:
+    found = cloud_of_region(value)
+    if found != cloud:
+        what = "is not the name of a region" if found is None else f"is a region of {CLOUD_TITLES[found]}"
+        raise ValueError(f"{what}; those of {CLOUD_TITLES[cloud]} look like {EXAMPLE_REGIONS[cloud]}")
+    return value
+
+
+def _gcp_region(value: str) -> str:
+    return _region_of("gcp", value)
+
+
+def _aws_region(value: str) -> str:
+    return _region_of("aws", value)
+
+
+def _region(value: str) -> str:
+    if cloud_of_region(value) is None:
+        examples = " or ".join(EXAMPLE_REGIONS.values())
+        raise ValueError(f"is not the name of a region, such as {examples}")
+    return value
+
+
+def _day(value: str) -> str:
+    try:
+        dt.date.fromisoformat(value)
+    except ValueError:
+        msg = "is not a day of the calendar, written as in 2026-01-31"
+        raise ValueError(msg) from None
     return value
 
 
@@ -169,31 +213,21 @@ PrivateNetwork = Annotated[
     Field(json_schema_extra={"pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$"}),
     AfterValidator(_private_network),
 ]
-# Google's rules: project ids are 6-30 characters; regions look like europe-west1.
+# Google's rule: project ids are 6-30 characters.
 GcpProjectId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
 GcpProjectNumber = Annotated[str, Field(pattern=r"^[0-9]{6,15}$")]
-GcpRegion = Annotated[
-    str, Field(pattern=r"^(africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+[1-9][0-9]?$")
-]
-# AWS's rules: twelve digits; regions of the commercial partition look like eu-central-1.
+GcpRegion = Annotated[str, Field(json_schema_extra={"pattern": f"^{_GCP_REGION}$"}), AfterValidator(_gcp_region)]
+# AWS's rule: twelve digits.
 AwsAccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
-AwsRegion = Annotated[str, Field(pattern=r"^(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[1-9]$")]
-AwsZone = Annotated[str, Field(pattern=r"^(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[1-9][a-f]$")]
+AwsRegion = Annotated[str, Field(json_schema_extra={"pattern": f"^{_AWS_REGION}$"}), AfterValidator(_aws_region)]
+AwsZone = Annotated[str, Field(pattern=rf"^{_AWS_REGION}[a-f]$")]
 # A region of either cloud; `resolve` refuses one that is not of the cloud it is used on.
 Region = Annotated[
-    str,
-    Field(
-        pattern=r"^((africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+[1-9][0-9]?"
-        r"|(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[1-9])$"
-    ),
+    str, Field(json_schema_extra={"pattern": f"^({_GCP_REGION}|{_AWS_REGION})$"}), AfterValidator(_region)
 ]
 # Firestore takes regions and the multi-regions eur3, nam5 and nam7.
-FirestoreLocation = Annotated[
-    str,
-    Field(
-        pattern=r"^(eur3|nam5|nam7|(africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+[1-9][0-9]?)$"
-    ),
-]
+FIRESTORE_MULTI_REGIONS: Final = ("eur3", "nam5", "nam7")
+FirestoreLocation = Annotated[str, Field(pattern=rf"^({'|'.join(FIRESTORE_MULTI_REGIONS)}|{_GCP_REGION})$")]
 AcmCertificate = Annotated[str, Field(pattern=r"^arn:aws:acm:us-east-1:[0-9]{12}:certificate/[0-9a-f-]{36}$")]
 HostedZone = Annotated[str, Field(pattern=r"^Z[0-9A-Z]{1,31}$")]
 PublicKeyPem = Annotated[
@@ -206,7 +240,9 @@ GitRepository = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$
 HttpsUrl = Annotated[str, Field(max_length=2048, pattern=r"^https://[^\s@]+$")]
 UrlPath = Annotated[str, Field(max_length=200, pattern=r"^/\S*$")]
 # A day as ISO 8601 writes it, in quotes: YAML reads the bare text as a date.
-Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Day = Annotated[
+    str, Field(json_schema_extra={"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "format": "date"}), AfterValidator(_day)
+]
 BillingAccount = Annotated[str, Field(pattern=r"^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$")]
 # A tag moves; only a digest names one image for good.
 ContainerImage = Annotated[str, Field(pattern=r"^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}$")]
@@ -217,8 +253,8 @@ Hostname = Annotated[
     AfterValidator(_public_host),
 ]
 EmailAddress = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
-# Cloud SQL's machine types: shared-core, custom and performance-optimised.
-# or RDS's instance classes; `resolve` refuses one that is not of the kind.
+# Cloud SQL's machine types (shared-core, custom, performance-optimised) or RDS's instance classes; `resolve` refuses
+# one that is not of the kind.
 MachineType = Annotated[
     str,
     Field(

@@ -84,9 +84,9 @@ def test_what_leans_on_something_broken_is_not_reported_twice() -> None:
         "tenantry:plans.standard.ring",
         "tenantry:tenants[2].pool",
     ]
-    # and what a stand-in would say of the section it stands for does not count
-    broken_secrets = dev({"secrets.rotation": 0, "monitoring.channels.pagerduty": True})
-    assert [problem.path for problem in problems(broken_secrets)] == ["tenantry:secrets.rotation"]
+    # and what a stand-in would say of the field it stands for does not count
+    broken_list = dev({"secrets.external": "PAGERDUTY_KEY", "monitoring.channels.pagerduty": True})
+    assert [problem.path for problem in problems(broken_list)] == ["tenantry:secrets.external"]
 
 
 def test_report_counts_and_numbers() -> None:

@@ -1,0 +1,157 @@
+"""Services, tasks and queues: what the home cloud refuses, and what they name that does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from settings import cron
+from settings.errors import Findings, Subject, listed, repeated
+from settings.models import QueueSettings, ServiceSettings, Settings, TaskSettings
+from settings.types import CLOUD_TITLES, Cloud
+
+# Memory in MB by processors, and its step: Cloud Run memory limits; Fargate task sizes.
+_MEMORY: Final[dict[Cloud, dict[int, tuple[int, int]]]] = {
+    "gcp": {1: (512, 4096), 2: (512, 8192), 4: (2048, 16384)},
+    "aws": {1: (2048, 8192), 2: (4096, 16384), 4: (8192, 16384)},
+}
+_MEMORY_STEP: Final[dict[Cloud, int]] = {"gcp": 512, "aws": 1024}
+
+
+def check_containers(settings: Settings, home: Cloud | None, secrets: Collection[str], findings: Findings) -> None:
+    """Add everything that is wrong with services, tasks and queues; `secrets` are the application's by name."""
+    for name, service in settings.services.items():
+        path, subject = f"tenantry:services.{name}", Subject("service", name)
+        _check_container(path, service, subject, home, secrets, findings)
+        _check_instances(path, service, subject, home, findings)
+        if service.canary is not None and service.canary.image == service.image:
+            findings.add(
+                f"{path}.canary.image",
+                "is the service's own image, so there is nothing to try",
+                fix="set the image of the new revision, or remove the canary",
+                subject=subject,
+            )
+    for name, task in settings.tasks.items():
+        path, subject = f"tenantry:tasks.{name}", Subject("task", name)
+        _check_container(path, task, subject, home, secrets, findings)
+        check_schedule(f"{path}.schedule", task.schedule, () if home is None else (home,), findings)
+        if name in settings.services:
+            findings.add(
+                path, "is the name of a service too", fix="choose another name for one of the two", subject=subject
+            )
+    for name, queue in settings.queues.items():
+        _check_queue(f"tenantry:queues.{name}", queue, settings.services, Subject("queue", name), home, findings)
+
+
+def check_schedule(path: str, schedule: str, clouds: Collection[Cloud], findings: Findings) -> None:
+    """Add a schedule that never runs, or that a cloud of the stack cannot express."""
+    parsed = cron.parse(schedule)
+    if parsed.longest_gap_days() is None:
+        findings.add(path, "never runs", fix="name a day that comes", value=schedule)
+    elif "aws" in clouds and parsed.restricts_both_days:
+        findings.add(
+            path,
+            "restricts the day of month and the day of week, and a schedule of AWS takes one of the two",
+            fix="set one of them to *",
+            value=schedule,
+        )
+
+
+def _check_container(  # noqa: PLR0917
+    path: str,
+    container: ServiceSettings | TaskSettings,
+    subject: Subject,
+    home: Cloud | None,
+    secrets: Collection[str],
+    findings: Findings,
+) -> None:
+    chosen = container.secrets or ()
+    for position, name in enumerate(chosen):
+        if name not in secrets:
+            findings.add(
+                f"{path}.secrets[{position}]",
+                "names no application secret",
+                fix=f"use one of {listed(secrets)}, or add it under tenantry:secrets",
+                value=name,
+                subject=subject,
+            )
+    for position in repeated(chosen):
+        findings.add(
+            f"{path}.secrets[{position}]",
+            "is in the list already",
+            fix="remove one of the two",
+            value=chosen[position],
+            subject=subject,
+        )
+    for name in sorted(container.variables.keys() & set(secrets if container.secrets is None else chosen)):
+        findings.add(
+            f"{path}.variables.{name}",
+            "is a secret of the same name too",
+            fix="remove the plain variable, or leave the secret out of secrets",
+            subject=subject,
+        )
+    if home is not None:
+        _check_memory(path, container, subject, home, findings)
+
+
+def _check_memory(
+    path: str, container: ServiceSettings | TaskSettings, subject: Subject, home: Cloud, findings: Findings
+) -> None:
+    (least, most), step = _MEMORY[home][container.cpu], _MEMORY_STEP[home]
+    if not least <= container.memory_mb <= most or container.memory_mb % step:
+        unwritten = "" if "memory_mb" in container.model_fields_set else f"; {container.memory_mb} is the default"
+        findings.add(
+            f"{path}.memory_mb",
+            f"on {CLOUD_TITLES[home]} a container with cpu {container.cpu} has {least} to {most} MB "
+            f"in steps of {step}{unwritten}",
+            fix="change memory_mb or cpu",
+            value=None if unwritten else container.memory_mb,
+            subject=subject,
+        )
+
+
+def _check_instances(
+    path: str, service: ServiceSettings, subject: Subject, home: Cloud | None, findings: Findings
+) -> None:
+    if service.min_instances > service.max_instances:
+        findings.add(
+            f"{path}.min_instances",
+            f"is above max_instances ({service.max_instances})",
+            fix="lower min_instances, or raise max_instances",
+            value=service.min_instances,
+            subject=subject,
+        )
+    if home == "aws" and service.min_instances == 0:
+        findings.add(
+            f"{path}.min_instances",
+            "is 0, and a service on AWS does not start by itself when a request comes",
+            fix="set min_instances to at least 1",
+            value=0,
+            subject=subject,
+        )
+
+
+def _check_queue(  # noqa: PLR0917
+    path: str,
+    queue: QueueSettings,
+    services: Mapping[str, ServiceSettings],
+    subject: Subject,
+    home: Cloud | None,
+    findings: Findings,
+) -> None:
+    if queue.service not in services:
+        findings.add(
+            f"{path}.service",
+            "names no service",
+            fix=f"use one of {listed(services)}, or add it under tenantry:services",
+            value=queue.service,
+            subject=subject,
+        )
+    if home == "aws" and "path" in queue.model_fields_set:
+        findings.add(
+            f"{path}.path",
+            "messages are pushed to a path on Google Cloud only; on AWS the service polls",
+            fix="remove path",
+            value=queue.path,
+            subject=subject,
+        )
