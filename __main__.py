@@ -10,6 +10,7 @@ from components.environment import Environment, EnvironmentArgs
 from components.guard import register_guard
 from components.monitoring import Monitoring, MonitoringArgs
 from components.secrets import Secrets, SecretsArgs
+from components.services import Services, ServicesArgs
 from components.stack_outputs import guarded_resources, recreatable, registry
 from components.tenant import create_tenants
 from components.web import WebApp, WebAppArgs
@@ -27,6 +28,11 @@ secrets = Secrets("app", SecretsArgs(environment=shared, clouds=clouds, external
 tenants = create_tenants(plan, clouds, external, guard, opts)
 databases = {tenant_id: tenant.database for tenant_id, tenant in tenants.items()}
 BackupSchedule("backups", BackupScheduleArgs(plan=plan, clouds=clouds, databases=databases, guard=guard), opts)
+serving = Services(
+    "services",
+    ServicesArgs(environment=shared, clouds=clouds, secrets=secrets, stable=previous.revisions, guard=guard),
+    opts,
+).serving
 if shared.vercel is not None:
     application = WebAppArgs(
         vercel=shared.vercel,
@@ -41,3 +47,5 @@ Monitoring("monitoring", MonitoringArgs(plan=plan, clouds=clouds, external_secre
 
 pulumi.export("registry", registry(plan))
 pulumi.export("guarded", guarded_resources(plan, previous, clouds, tenants))
+pulumi.export("endpoints", serving.endpoints)
+pulumi.export("revisions", serving.revisions)

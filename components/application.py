@@ -22,6 +22,11 @@ def application_secrets(environment: EnvironmentPlan, wanted: Sequence[str] | No
     return tuple(sorted(own))
 
 
+def queue_variable(queue: str) -> str:
+    """Name of the variable with the address of a queue."""
+    return f"TENANTRY_QUEUE_{queue.upper().replace('-', '_')}"
+
+
 def whereabouts(environment: EnvironmentPlan, cloud: Cloud) -> dict[str, str]:
     """Plain variables that lead the application to the registry, and from there to every tenant (R2.4)."""
     return {

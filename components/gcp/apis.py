@@ -49,9 +49,14 @@ def enable_apis(project: str, parent: pulumi.Resource) -> dict[str, gcp.projects
 
 
 def service_agents(
-    project: str, apis: dict[str, gcp.projects.Service], parent: pulumi.Resource, *, firestore: bool
+    project: str,
+    apis: dict[str, gcp.projects.Service],
+    parent: pulumi.Resource,
+    *,
+    firestore: bool,
+    queues: bool,
 ) -> dict[str, pulumi.Output[str]]:
-    """The members that encrypt on behalf of a service, by key use; `firestore` only if wanted.
+    """The members that encrypt on behalf of a service, by key use; `firestore` and `queues` only if wanted.
 
     Each way of asking for an agent also creates it. The two look-ups depend on their API, so that in an empty project
     they wait for it and are unknown in the first preview.
@@ -76,6 +81,8 @@ def service_agents(
         project=project, opts=pulumi.InvokeOutputOptions(parent=parent, depends_on=[apis["logging.googleapis.com"]])
     )
     agents = {} if not firestore else {"firestore": identity("firestore", "firestore.googleapis.com")}
+    if queues:
+        agents["queues"] = identity("queues", "pubsub.googleapis.com")
     return agents | {
         "sql": identity("sql", "sqladmin.googleapis.com"),
         "secrets": identity("secrets", "secretmanager.googleapis.com"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pulumi_gcp as gcp
 
-from components.application import application_secrets, whereabouts
+from components.application import application_secrets, queue_variable, whereabouts
 from settings.names import app_secret
 from settings.plan import EnvironmentPlan
 
@@ -18,10 +18,8 @@ def app_name(workload: str) -> str:
 
 def queue_variables(environment: EnvironmentPlan) -> dict[str, str]:
     """Topic of each queue, to publish to."""
-    return {
-        f"TENANTRY_QUEUE_{name.upper().replace('-', '_')}": f"projects/{environment.gcp.project}/topics/{app_name(name)}"
-        for name in environment.queues
-    }
+    topics = f"projects/{environment.gcp.project}/topics"
+    return {queue_variable(name): f"{topics}/{app_name(name)}" for name in environment.queues}
 
 
 def container_variables(

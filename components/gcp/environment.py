@@ -60,11 +60,13 @@ def create_google_environment(
     """
     apis = enable_apis(plan.gcp.project, parent)
     accounts = create_accounts(plan.gcp, apis["iam.googleapis.com"], parent, web=plan.vercel is not None)
+    queues = plan.home == "gcp" and bool(plan.queues)
     keys = create_keys(
         plan.gcp,
-        agents=service_agents(plan.gcp.project, apis, parent, firestore=bool(firestore_keys)),
+        agents=service_agents(plan.gcp.project, apis, parent, firestore=bool(firestore_keys), queues=queues),
         api=apis["cloudkms.googleapis.com"],
         firestore_locations=firestore_keys,
+        queues=queues,
         guard=guard,
         parent=parent,
     )

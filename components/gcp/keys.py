@@ -32,6 +32,7 @@ def create_keys(
     agents: Mapping[str, pulumi.Output[str]],
     api: pulumi.Resource,
     firestore_locations: Collection[str],
+    queues: bool,
     guard: Guard,
     parent: pulumi.Resource,
 ) -> Keys:
@@ -44,6 +45,8 @@ def create_keys(
     uses[plan.region] = ("sql", "storage", "secrets", "logs")
     # exports and archives are encrypted where they are, so that they survive the home region
     uses[plan.backup_region] = ("sql", "storage", "secrets")
+    if queues:
+        uses[plan.region] = (*uses[plan.region], "queues")
     for location in firestore_locations:
         uses[location] = (*uses.get(location, ()), "firestore")
     keys: dict[tuple[KeyUse, str], gcp.kms.CryptoKey] = {}

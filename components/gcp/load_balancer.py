@@ -160,7 +160,9 @@ def create_load_balancer(
         url_map=urls.id,
         ssl_policy=policy.id,
         ssl_certificates=[
-            _certificate(f"{name}-certificate-{route.host}", route.host, project, platform, guard, parent).id
+            _certificate(
+                f"{name}-certificate-{route.host}", route.host, project, platform=platform, guard=guard, parent=parent
+            ).id
             for route in routes
         ],
         opts=opts,
@@ -215,7 +217,7 @@ def _matcher(route: Route) -> gcp.compute.URLMapPathMatcherArgsDict:
 
 
 def _certificate(
-    name: str, host: str, project: str, platform: Platform, guard: Guard, parent: pulumi.Resource
+    name: str, host: str, project: str, *, platform: Platform, guard: Guard, parent: pulumi.Resource
 ) -> gcp.compute.ManagedSslCertificate:
     """One certificate per host, so that a new host leaves the others' alone; Google renews it."""
     return gcp.compute.ManagedSslCertificate(

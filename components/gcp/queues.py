@@ -1,4 +1,4 @@
-"""The application's queues: Pub/Sub pushes each message to a service, and keeps what the service cannot digest (R7.2)."""
+"""The application's queues: Pub/Sub pushes messages to a service, and keeps what it cannot digest (R7.2)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The application's services on Cloud Run: private containers that only the load balancer and the project itself reach.
 
-A service stores nothing, so it has no key of its own: Cloud Run would encrypt with it no more than its copy of the image.
+A service stores nothing, so it has no key of its own: Cloud Run would encrypt no more than its copy of the image.
 """
 
 from __future__ import annotations
@@ -90,9 +90,7 @@ def create_service(
         traffics=[
             {"type": _BY_REVISION, "revision": each, "percent": percent} for each, percent in traffic.items() if percent
         ],
-        opts=guard.retrying(
-            parent, depends_on=[*platform.ready("run.googleapis.com"), account.resource, *depends_on]
-        ),
+        opts=guard.retrying(parent, depends_on=[*platform.ready("run.googleapis.com"), account.resource, *depends_on]),
     )
     if settings.host is not None:
         # the load balancer has no identity; nothing else from outside gets past the ingress setting
@@ -126,11 +124,16 @@ def service_url(name: str, environment: EnvironmentPlan) -> str:
     return f"https://{app_name(name)}-{environment.gcp.project_number}.{environment.gcp.region}.run.app"
 
 
-def _template(
-    settings: ServiceSettings, environment: EnvironmentPlan
-) -> gcp.cloudrunv2.ServiceTemplateArgsDict:
+def _template(settings: ServiceSettings, environment: EnvironmentPlan) -> gcp.cloudrunv2.ServiceTemplateArgsDict:
     """What makes a revision, but for its name and what the environment gives to all alike; literals only."""
-    health = {"path": settings.health_path, "port": settings.port}
+    health: gcp.cloudrunv2.ServiceTemplateContainerStartupProbeHttpGetArgsDict = {
+        "path": settings.health_path,
+        "port": settings.port,
+    }
+    alive: gcp.cloudrunv2.ServiceTemplateContainerLivenessProbeHttpGetArgsDict = {
+        "path": settings.health_path,
+        "port": settings.port,
+    }
     return {
         "execution_environment": "EXECUTION_ENVIRONMENT_GEN2",
         "max_instance_request_concurrency": settings.concurrency,
@@ -158,7 +161,7 @@ def _template(
                     "failure_threshold": 30,
                 },
                 "liveness_probe": {
-                    "http_get": health,
+                    "http_get": alive,
                     "initial_delay_seconds": 0,
                     "period_seconds": 30,
                     "timeout_seconds": 5,

@@ -89,11 +89,9 @@ def serve_on_gcp(
             name, routes, environment=environment, platform=platform, guard=guard, parent=parent
         )
         endpoints = {route.host: address.address for route in routes}
-    return Serving(
-        endpoints=endpoints,
-        revisions={
-            # a revision counts once the service has it
-            key: made.resource.id.apply(lambda _, revision=made.stable: revision)
-            for key, made in services.items()
-        },
-    )
+    return Serving(endpoints=endpoints, revisions={key: _deployed(made) for key, made in services.items()})
+
+
+def _deployed(service: RunService) -> pulumi.Output[str]:
+    """The revision to compare a canary with; it counts once the service has it."""
+    return service.resource.id.apply(lambda _: service.stable)

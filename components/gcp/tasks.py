@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import pulumi
 import pulumi_gcp as gcp
@@ -30,7 +31,11 @@ def create_task(
     container: gcp.cloudrunv2.JobTemplateTemplateContainerArgsDict = {
         "image": settings.image,
         "args": list(settings.command),
-        "envs": container_variables(environment, settings.variables, settings.secrets),
+        # a job and a service have the same variables by two names
+        "envs": cast(
+            "list[gcp.cloudrunv2.JobTemplateTemplateContainerEnvArgsDict]",
+            container_variables(environment, settings.variables, settings.secrets),
+        ),
         "resources": {"limits": {"cpu": str(settings.cpu), "memory": f"{settings.memory_mb}Mi"}},
     }
     job = gcp.cloudrunv2.Job(
@@ -52,9 +57,7 @@ def create_task(
                 },
             },
         },
-        opts=guard.retrying(
-            parent, depends_on=[*platform.ready("run.googleapis.com"), account.resource, *depends_on]
-        ),
+        opts=guard.retrying(parent, depends_on=[*platform.ready("run.googleapis.com"), account.resource, *depends_on]),
     )
     schedule_job(
         f"task-{name}",
