@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.aws.backups import AwsBackups, create_aws_backups
 from components.clouds import Clouds
 from components.database import DatabaseFacts
 from components.gcp.backups import GoogleBackups, create_google_backups
@@ -32,10 +33,12 @@ class BackupScheduleArgs:
 class BackupSchedule(pulumi.ComponentResource):
     """Owns exports, drills, their clocks and rights, and the jobs that watch their results (R3.2, R3.4).
 
-    Does not own native backups of an instance (the instance does) nor the exports buckets (the environment does).
+    On AWS also the vaults of snapshots. Does not own native backups of an instance (the instance does) nor the exports
+    buckets (the environment does).
     """
 
     gcp: GoogleBackups | None
+    aws: AwsBackups | None
 
     def __init__(self, name: str, args: BackupScheduleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         plan = args.plan
@@ -51,6 +54,17 @@ class BackupSchedule(pulumi.ComponentResource):
                 args.clouds.gcp,
                 guests=plan.environment.home == "gcp" and bool(plan.tenants_of("external")),
                 firestore=bool(plan.tenants_of("firestore")),
+                guard=args.guard,
+                parent=self,
+            )
+        self.aws = None
+        if args.clouds.on_aws is not None:
+            self.aws = create_aws_backups(
+                plan.environment,
+                plan.instances_of("rds"),
+                tuple(tenant for tenant in plan.tenants if tenant.cloud == "aws"),
+                args.clouds.aws.rds_instances(facts.rds for facts in args.databases.values()),
+                args.clouds.aws,
                 guard=args.guard,
                 parent=self,
             )

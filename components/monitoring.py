@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 
+from components.aws.alarm_rules import LoadBalanced
+from components.aws.monitoring import AwsMonitoring, create_aws_monitoring
 from components.clouds import Clouds
 from components.gcp.monitoring import GoogleMonitoring, create_google_monitoring
 from components.guard import Guard
@@ -19,12 +21,14 @@ class MonitoringArgs:
 
     Attributes:
         external_secrets: the channels' tokens by name, as secret outputs.
+        balanced: what answers behind a load balancer on AWS.
     """
 
     plan: Plan
     clouds: Clouds
     external_secrets: Mapping[str, pulumi.Output[str]]
     guard: Guard
+    balanced: Sequence[LoadBalanced] = ()
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -34,6 +38,7 @@ class Monitoring(pulumi.ComponentResource):
     """
 
     gcp: GoogleMonitoring | None
+    aws: AwsMonitoring | None
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         plan, environment = args.plan, args.plan.environment
@@ -51,6 +56,19 @@ class Monitoring(pulumi.ComponentResource):
                 plan.instances_of("cloudsql"),
                 tuple(tenant for tenant in plan.tenants if tenant.cloud == "gcp"),
                 args.clouds.gcp,
+                external_secrets=args.external_secrets,
+                guard=args.guard,
+                parent=self,
+            )
+        self.aws = None
+        if args.clouds.on_aws is not None:
+            self.aws = create_aws_monitoring(
+                name,
+                environment,
+                plan.instances_of("rds"),
+                tuple(tenant for tenant in plan.tenants if tenant.cloud == "aws"),
+                args.clouds.aws,
+                services=args.balanced,
                 external_secrets=args.external_secrets,
                 guard=args.guard,
                 parent=self,

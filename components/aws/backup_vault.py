@@ -134,6 +134,7 @@ def schedule_snapshots(
     instances: Sequence[InstancePlan],
     vaults: Vaults,
     *,
+    depends_on: Sequence[pulumi.Resource],
     guard: Guard,
     parent: pulumi.Resource,
 ) -> tuple[aws.backup.Plan, aws.iam.Role, tuple[pulumi.Resource, ...]]:
@@ -141,6 +142,14 @@ def schedule_snapshots(
 
     The instances are named one by one: a tag could be taken off, and a preview can tell that none is missing. They are
     all in the home region, where the environment's network is.
+
+    Args:
+        environment: names, regions, labels.
+        instances: at least one.
+        vaults: where to.
+        depends_on: the instances' resources.
+        guard: the retry of creations that meet a new role too early.
+        parent: the component that owns them.
 
     Returns:
         The plan, the service's role, and what the role's rights depend on.
@@ -178,7 +187,7 @@ def schedule_snapshots(
         plan_id=plan.id,
         iam_role_arn=role.arn,
         resources=sorted(database_arn(environment, instance.name) for instance in instances),
-        opts=guard.retrying(parent, depends_on=rights),
+        opts=guard.retrying(parent, depends_on=[*rights, *depends_on]),
     )
     return plan, role, rights
 

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from components.aws import alarm_rules, log_metrics
 from components.aws.alarm_rules import LoadBalanced
-from components.aws.alarms import Alarm, create_alarm, create_conjunction
+from components.aws.alarms import Alarm, Conjunction, create_alarm, create_conjunction
 from components.aws.budget import create_budget
 from components.aws.channels import GLOBAL_REGION, Channels, create_channels
 from components.aws.dashboard import create_dashboards
@@ -20,6 +20,7 @@ from components.aws.jobs import jobs_log_group
 from components.aws.log_metrics import create_log_metrics
 from components.aws.naming import prefix
 from components.aws.platform import AwsEnvironment
+from components.aws.queue_names import dead_letter_queue_name, queue_name
 from components.aws.uptime import burn_alarms, create_health_check, uptime_alarm
 from components.guard import Guard
 from settings.plan import EnvironmentPlan, InstancePlan, TenantPlan
@@ -69,10 +70,10 @@ def create_aws_monitoring(
     platform = amazon.platform
     replicas = {instance.replica_region for instance in instances if instance.replica_region is not None}
     homes = {environment.aws.region, *(instance.region for instance in instances)}
-    channels = create_channels(
-        name, environment, external_secrets, regions={*homes, *replicas, GLOBAL_REGION}, parent=parent
-    )
-    check = create_health_check(name, environment, parent=parent)
+    # one application, watched from its home
+    watched = environment.home == "aws"
+    regions = {*homes, *replicas, *([GLOBAL_REGION] if watched else [])}
+    channels = create_channels(name, environment, external_secrets, regions=regions, parent=parent)
     create_log_metrics(
         name,
         environment,
@@ -85,7 +86,6 @@ def create_aws_monitoring(
         tenant.sql.instance_key for tenant in tenants if tenant.instance is not None and tenant.state == "suspended"
     }
     rules: list[Alarm] = [
-        uptime_alarm(check),
         *alarm_rules.backup_alarms(environment),
         *(alarm_rules.vault_alarms(prefix(environment)) if instances else []),
         *alarm_rules.job_alarms(),
@@ -98,12 +98,18 @@ def create_aws_monitoring(
             for alarm in alarm_rules.instance_alarms(environment, instance, muted=instance.key in silent)
         ),
         *(alarm for service in services for alarm in alarm_rules.service_alarms(environment, service)),
+        *(alarm for queue in (environment.queues if watched else ()) for alarm in _queue_alarms(environment, queue)),
     ]
+    burning: list[Conjunction] = []
+    if watched:
+        check = create_health_check(name, environment, parent=parent)
+        rules.append(uptime_alarm(check))
+        burning = burn_alarms(environment, check)
     alarms: dict[str, aws.cloudwatch.MetricAlarm | aws.cloudwatch.CompositeAlarm] = {
         rule.key: create_alarm(name, rule, environment, channels, parent=parent) for rule in rules
     }
-    for burning in burn_alarms(environment, check):
-        alarms[burning.key] = create_conjunction(name, burning, environment, channels, parent=parent)
+    for conjunction in burning:
+        alarms[conjunction.key] = create_conjunction(name, conjunction, environment, channels, parent=parent)
     for region in sorted(homes | replicas if instances else ()):
         aws.rds.EventSubscription(
             f"{name}-database-events-{region}",
@@ -118,3 +124,9 @@ def create_aws_monitoring(
     dashboards = create_dashboards(name, environment, jobs_group=jobs_log_group(environment), parent=parent)
     create_budget(name, environment, channels, parent=parent)
     return AwsMonitoring(channels=channels, alarms=alarms, dashboards=dashboards)
+
+
+def _queue_alarms(environment: EnvironmentPlan, queue: str) -> list[Alarm]:
+    return alarm_rules.queue_alarms(
+        environment, queue, queue_name(environment, queue), dead_letter_queue_name(environment, queue)
+    )
