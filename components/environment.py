@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.aws.environment import create_aws_environment
 from components.clouds import Clouds
 from components.gcp.environment import create_google_environment
 from components.guard import Guard
@@ -47,6 +48,6 @@ class Environment(pulumi.ComponentResource):
                 guard=args.guard,
                 parent=self,
             ),
-            on_aws=None,
+            on_aws=None if plan.on_aws is None else create_aws_environment(args.plan, guard=args.guard, parent=self),
         )
         self.register_outputs({"registry": plan.buckets.registry})

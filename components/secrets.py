@@ -9,6 +9,7 @@ from typing import Final
 import pulumi
 import pulumi_random as random
 
+from components.aws.app_secrets import store_app_secrets as store_on_aws
 from components.clouds import Clouds
 from components.gcp.app_secrets import store_app_secrets as store_on_gcp
 from components.guard import Guard
@@ -59,7 +60,13 @@ class Secrets(pulumi.ComponentResource):
             for key in settings.generated
         }
         self.values = {**generated, **{key: args.external[key] for key in settings.external}}
-        self.secrets = store_on_gcp(
-            name, self.values, environment, args.clouds.gcp.platform, guard=args.guard, parent=self
-        )
+        match environment.home:
+            case "gcp":
+                self.secrets = store_on_gcp(
+                    name, self.values, environment, args.clouds.gcp.platform, guard=args.guard, parent=self
+                )
+            case "aws":
+                self.secrets = store_on_aws(
+                    name, self.values, environment, args.clouds.aws.platform, guard=args.guard, parent=self
+                )
         self.register_outputs({"secretIds": {key: secret.id for key, secret in self.secrets.items()}})

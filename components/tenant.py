@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.aws.registry import create_entry as publish_on_aws
+from components.aws.tenant_files import create_files as create_files_on_aws
 from components.clouds import Clouds
 from components.database import DatabaseFacts, TenantDatabaseArgs
 from components.gcp.registry import create_entry as publish_on_gcp
@@ -60,22 +62,19 @@ class Tenant(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
         ).facts
         entry = json.dumps(tenant_entry(tenant, self.database.registry), sort_keys=True)
+        name_in_registry = TenantNames(tenant.id).registry_object
         files: Mapping[str, pulumi.CustomResource] = {}
         match tenant.cloud:
             case "gcp":
-                platform = args.clouds.gcp.platform
-                files = create_files_on_gcp(tenant, args.environment, platform, guard=args.guard, parent=self)
-                publish_on_gcp(
-                    f"{tenant.id}-registry",
-                    TenantNames(tenant.id).registry_object,
-                    entry,
-                    platform=platform,
-                    parent=self,
-                )
+                google = args.clouds.gcp.platform
+                files = create_files_on_gcp(tenant, args.environment, google, guard=args.guard, parent=self)
+                publish_on_gcp(f"{tenant.id}-registry", name_in_registry, entry, platform=google, parent=self)
             case "aws":
-                raise LookupError(f"tenant {tenant.id} is on AWS, which is not built yet")
+                amazon = args.clouds.aws.platform
+                files = create_files_on_aws(tenant, args.environment, amazon, guard=args.guard, parent=self)
+                publish_on_aws(f"{tenant.id}-registry", name_in_registry, entry, platform=amazon, parent=self)
         self.guarded = {**self.database.guarded, **files}
-        self.register_outputs({"registryObject": TenantNames(tenant.id).registry_object})
+        self.register_outputs({"registryObject": name_in_registry})
 
 
 def create_tenants(

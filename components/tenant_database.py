@@ -7,6 +7,8 @@ from typing import Final
 
 import pulumi
 
+from components.aws.tenant_external import create_external_database as create_guest_on_aws
+from components.aws.tenant_rds import create_rds_database
 from components.database import DatabaseFacts, TenantDatabaseArgs
 from components.gcp.tenant_cloudsql import create_cloudsql_database
 from components.gcp.tenant_external import create_external_database as create_guest_on_gcp
@@ -16,7 +18,9 @@ from settings.types import Cloud, Kind
 _KINDS: Final[Mapping[tuple[Kind, Cloud], Callable[[TenantDatabaseArgs, pulumi.Resource], DatabaseFacts]]] = {
     ("cloudsql", "gcp"): create_cloudsql_database,
     ("firestore", "gcp"): create_firestore_database,
+    ("rds", "aws"): create_rds_database,
     ("external", "gcp"): create_guest_on_gcp,
+    ("external", "aws"): create_guest_on_aws,
 }
 
 

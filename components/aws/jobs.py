@@ -21,6 +21,9 @@ DEFAULT_DISK_GB: Final = 20
 """What a task has without asking; Fargate takes 21 to 200 when asked."""
 
 LOG_DAYS: Final = 90
+TIMEOUT_SECONDS: Final = 1800
+_KILL_AFTER_SECONDS: Final = 30
+_USER: Final = "10001"  # the jobs image's own (jobs/Dockerfile)
 _RETRIES: Final = 3
 _RETRY_SECONDS: Final = 3600
 
@@ -64,11 +67,15 @@ def define_task(
     cpu: int = 512,
     memory: int = 1024,
     ephemeral_gb: int = DEFAULT_DISK_GB,
+    timeout_seconds: int = TIMEOUT_SECONDS,
     variables: Mapping[str, str] | None = None,
     parent: pulumi.Resource,
     guard: Guard,
 ) -> aws.ecs.TaskDefinition:
     """Declare a task of the jobs image, as its workload's role.
+
+    It has no capability, runs as the image's own user, and ends itself in time: Fargate would let it run for ever. It
+    is given no secret: jobs read theirs by name, with their own role.
 
     Args:
         name: prefix of the Pulumi name.
@@ -80,6 +87,7 @@ def define_task(
         cpu: CPU units, 1024 to a processor.
         memory: MiB, one of those that go with `cpu`.
         ephemeral_gb: disk for scratch data, in GiB; a task with more than the default may write to its disk.
+        timeout_seconds: longest run.
         variables: beyond those that tell every job where it is.
         parent: owning component.
         guard: the retry of creations that meet a new role too early.
@@ -97,9 +105,11 @@ def define_task(
     container = {
         "command": list(command),
         "cpu": 0,
+        "entryPoint": ["timeout", f"--kill-after={_KILL_AFTER_SECONDS}", str(timeout_seconds), "python"],
         "environment": [{"name": key, "value": value} for key, value in sorted(known.items())],
         "essential": True,
         "image": environment.aws.jobs_image,
+        "linuxParameters": {"capabilities": {"drop": ["ALL"]}, "initProcessEnabled": True},
         "logConfiguration": {
             "logDriver": "awslogs",
             "options": {
@@ -113,6 +123,7 @@ def define_task(
         "portMappings": [],
         "readonlyRootFilesystem": ephemeral_gb == DEFAULT_DISK_GB,
         "systemControls": [],
+        "user": _USER,
         "volumesFrom": [],
     }
     role = platform.roles[workload]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,16 +18,27 @@ KeyUse = Literal["sql", "storage", "secrets", "logs", "backup"]
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """A workload's role; the ARN is a literal, so that grants can be judged in a preview."""
+    """A role; the ARN is a literal, so that grants can be judged in a preview.
+
+    A role may be refused by a service for some seconds after it was made, and without its rights for longer: whatever
+    is given one depends on `ready`.
+    """
 
     resource: aws.iam.Role
     name: str
     arn: str
+    rights: tuple[pulumi.Resource, ...] = ()
+    """Its policies."""
+
+    @property
+    def ready(self) -> tuple[pulumi.Resource, ...]:
+        """What to depend on."""
+        return (self.resource, *self.rights)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """A customer-managed key; grants are in its policy, so whatever uses it depends on nothing else."""
+    """A customer-managed key. Services are granted in its policy; roles in their own, where they name the alias."""
 
     resource: aws.kms.Key
     alias: str
@@ -50,10 +61,25 @@ class Bucket:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DatabaseNetwork:
+    """Where the databases of one region are: private subnets, and a group that lets in other groups only."""
+
+    subnet_group: aws.rds.SubnetGroup
+    security_group: aws.ec2.SecurityGroup
+
+
+@dataclass(frozen=True, kw_only=True)
 class AwsPlatform:
     """The environment on AWS."""
 
     roles: Mapping[Workload, Role]
+    """Roles of the workloads with what each needs always; what a schedule needs beyond, it grants itself."""
+    execution_role: Role
+    """With which ECS itself starts a task: pulls its image, writes its log, injects application secrets."""
+    files_role: Role
+    """Taken by gateway and worker with the session tag `tenant`: reaches that tenant's uploads and no other's."""
+    database_monitoring_role: Role
+    """With which RDS publishes enhanced monitoring."""
     keys: Mapping[tuple[KeyUse, str], Key]
     """Keys by use and region."""
     vpc: aws.ec2.Vpc
@@ -62,8 +88,15 @@ class AwsPlatform:
     egress: tuple[pulumi.Resource, ...]
     """Routes to the internet of the private subnets: a task that needs an outside address depends on them."""
     security_groups: Mapping[Workload, aws.ec2.SecurityGroup]
-    """Where a workload's tasks run; a database lets in the groups that need it, never an address range."""
+    """Where a workload's tasks run (the scheduler has none); a database lets in the groups that need it, never an
+    address range."""
+    database_networks: Mapping[str, DatabaseNetwork]
+    """By region: the home region, and each in which an instance has a replica."""
     buckets: Mapping[BucketRole, Bucket]
+    uploads_replica: Bucket
+    """The copy of the uploads in the backup region."""
+    replication_role: Role
+    """With which S3 makes such copies."""
     cluster: aws.ecs.Cluster
     task_log_group: aws.cloudwatch.LogGroup
     """Log group of the data-plane jobs; one stream prefix per job."""
@@ -75,6 +108,8 @@ class RdsInstance:
 
     plan: InstancePlan
     resource: aws.rds.Instance
+    arn: str
+    """A literal."""
     replica: aws.rds.Instance | None
 
 
@@ -89,3 +124,8 @@ class AwsEnvironment:
     trail: aws.cloudtrail.Trail
     trail_log_group: aws.cloudwatch.LogGroup
     """CloudTrail's events, in which changes are counted."""
+
+    def rds_instances(self, dedicated: Iterable[RdsInstance | None]) -> dict[str, RdsInstance]:
+        """Every RDS instance by key: the pools, then the dedicated ones."""
+        known = [*self.pools.values(), *(instance for instance in dedicated if instance is not None)]
+        return {instance.plan.key: instance for instance in known}
