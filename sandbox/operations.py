@@ -203,7 +203,7 @@ class Sandbox:
             return recover(
                 self,
                 backups=self.layout.home / "recovery",
-                lookup=partial(_look_up, cloud),
+                lookup=partial(look_up, cloud),
                 dead_locks=dead_locks,
                 say=say,
             )
@@ -368,7 +368,7 @@ def _serve(path: Path) -> Iterator[str]:
         yield providers
 
 
-def _look_up(cloud: Cloud, kind: str, urn: str, inputs: Mapping[str, Any]) -> list[str]:
+def look_up(cloud: Cloud, kind: str, urn: str, inputs: Mapping[str, Any]) -> list[str]:
     """Ids of the objects that carry what these inputs are looked for by, and agree with the rest of them."""
     del urn  # a cloud knows nothing of it
     key = SERVER_ASSIGNED[kind]

@@ -67,12 +67,11 @@ class Faults:
 
     def due(self, op: Op, token: str, name: str) -> FaultRule | None:
         """The rule that hits this call, counting the call."""
-        rows = self._store.faults()
-        if not rows:
-            return None
+        if not self._store.faults():
+            return None  # nearly always, and without a transaction
         hit: FaultRule | None = None
         with self._store.transaction():
-            for number, text, matched, fired in rows:
+            for number, text, matched, fired in self._store.faults():
                 rule = FaultRule(**json.loads(text))
                 if not rule.matches(op, token, name):
                     continue

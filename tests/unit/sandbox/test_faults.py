@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -106,3 +108,18 @@ def test_only_engines_below_this_process_are_found(tmp_path: Path) -> None:
     finally:
         child.kill()
         child.wait()
+
+
+def test_of_calls_at_the_same_time_exactly_one_is_the_nth(google: Google) -> None:
+    google.cloud.faults.add(FaultRule(op="create", nth=3, error="500"))
+    together = threading.Barrier(8)
+
+    def call(_number: int) -> bool:
+        together.wait()
+        return google.cloud.faults.due("create", "gcp:x", "x") is not None
+
+    for _ in range(20):
+        google.cloud.faults.clear()
+        google.cloud.faults.add(FaultRule(op="create", nth=3, error="500"))
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(call, range(8))) == 1
