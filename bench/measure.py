@@ -17,7 +17,7 @@ from bench.config import STACK
 from bench.memory import watched
 from bench.recording import flat_recording
 from policies.catalogue import config_file
-from policies.pack import STACK_RULES
+from policies.pack import STACK_POLICIES
 from sandbox import engine, workspace
 from sandbox.operations import Sandbox
 
@@ -126,7 +126,7 @@ class Bench:
             return config_file(STACK)
         settings: dict[str, object] = {}
         if pack == RESOURCE_PACK:
-            of_stack = {rule.name for rule in STACK_RULES}
+            of_stack = {policy.name for policy in STACK_POLICIES}
             stored = json.loads(config_file(STACK).read_text(encoding="utf-8"))
             settings = {name: value for name, value in stored.items() if name not in of_stack}
         path = self._layout.home / f"{pack.name}.json"

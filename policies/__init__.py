@@ -1,1 +1,1 @@
-"""CrossGuard policy pack: rules in one module per family, the machinery they share in `policies.frame`."""
+"""CrossGuard policy pack: a package per cloud with one module per family; what they share is in `policies.frame`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from policies.frame.exemptions import Exemptions
 from policies.frame.rules import Family, Rule
-from policies.pack import RULES, exemption_rule
+from policies.pack import POLICY_OF, RULES, STACK_POLICIES, exemption_rule
 
 ROOT = Path(__file__).resolve().parent
 PAGE = ROOT.parent / "docs" / "policies.md"
@@ -25,7 +25,7 @@ def config_file(stack: str) -> Path:
 
 def level(config: dict[str, Any], rule: Rule) -> str:
     """The enforcement level and settings of a rule under a policy config, as a table cell."""
-    entry = config.get(rule.name, config["all"])
+    entry = config.get(POLICY_OF.get(rule.name, rule.name), config["all"])
     given = entry if isinstance(entry, dict) else {"enforcementLevel": entry}
     lines = [given.get("enforcementLevel", config["all"])]
     for setting in rule.settings:
@@ -46,6 +46,14 @@ def tables() -> str:
             levels = [level(config, rule) for config in configs]
             lines.append(_row([name, ", ".join(rule.requirements), rule.refuses, rule.remediation, *levels]))
         lines.append("")
+    lines += ["### Shared policies", "", _row(("Policy", "What is refused", "Rules")), _row(["---"] * 3)]
+    for policy in STACK_POLICIES:
+        if len(policy.rules) > 1:
+            # A rule that gave its policy its name has the anchor already.
+            anchor = "" if policy.name in {rule.name for rule in policy.rules} else f'<a id="{policy.name}"></a>'
+            names = ", ".join(f"[{rule.name}](#{rule.name})" for rule in policy.rules)
+            lines.append(_row([f"{anchor}`{policy.name}` ({policy.severity.value})", policy.refuses, names]))
+    lines.append("")
     return "\n".join(lines)
 
 

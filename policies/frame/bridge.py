@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pulumi_policy import (
@@ -16,7 +17,7 @@ from pulumi_policy import (
 
 from policies.frame.index import Index
 from policies.frame.resources import Resource
-from policies.frame.rules import Config, ConfigError, Finding, ResourceRule, Rule, StackRule
+from policies.frame.rules import Config, ConfigError, Finding, ResourceRule, Rule, StackPolicy, StackRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 FRAMEWORK = "Tenantry requirements"
 
 
-def to_policy(rule: ResourceRule | StackRule, exemptions: Exemptions) -> Policy:
+def to_policy(rule: ResourceRule | StackRule | StackPolicy, exemptions: Exemptions) -> Policy:
     """The policy that runs a rule: its violations less what is exempt, and a violation if the rule itself breaks."""
     if isinstance(rule, ResourceRule):
         return _resource_policy(rule, exemptions)
-    return _stack_policy(rule, exemptions)
+    return _stack_policy(rule if isinstance(rule, StackPolicy) else StackPolicy.of(rule), exemptions)
 
 
 def _resource_policy(rule: ResourceRule, exemptions: Exemptions) -> Policy:
@@ -58,25 +59,28 @@ def _resource_policy(rule: ResourceRule, exemptions: Exemptions) -> Policy:
     )
 
 
-def _stack_policy(rule: StackRule, exemptions: Exemptions) -> Policy:
+def _stack_policy(policy: StackPolicy, exemptions: Exemptions) -> Policy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         index = Index(args.resources)
+        given = args.get_config()
 
-        def findings() -> Iterable[Finding]:
-            yield from rule.check(index, Config(rule.settings, args.get_config()))
+        for rule in policy.rules:
+            findings = partial(rule.check, index, Config(rule.settings, given))
+            prefix = "" if rule.name == policy.name else f"{rule.name}: "
+            _report(rule, exemptions, _collect(rule, index.root_urn, findings), report, prefix)
 
-        _report(rule, exemptions, _collect(rule, index.root_urn, findings), report)
-
+    requirements = sorted({requirement for rule in policy.rules for requirement in rule.requirements})
+    (only, *others) = policy.rules
     return StackValidationPolicy(
-        name=rule.name,
-        description=rule.refuses,
+        name=policy.name,
+        description=policy.refuses,
         validate=validate,
-        config_schema=rule.schema,
-        severity=rule.severity,
-        framework=PolicyComplianceFramework(name=FRAMEWORK, specification=", ".join(rule.requirements)),
-        tags=[rule.family.value, *rule.requirements],
-        remediation_steps=rule.remediation,
-        url=rule.url,
+        config_schema=policy.schema,
+        severity=policy.severity,
+        framework=PolicyComplianceFramework(name=FRAMEWORK, specification=", ".join(requirements)),
+        tags=[*sorted({rule.family.value for rule in policy.rules}), *requirements],
+        remediation_steps="Do what the violation says." if others else only.remediation,
+        url=f"docs/policies.md#{policy.name}",
     )
 
 
@@ -98,9 +102,11 @@ def _collect(rule: Rule, default_urn: str | None, findings: Callable[[], Iterabl
     return collected
 
 
-def _report(rule: Rule, exemptions: Exemptions, findings: list[Finding], report: ReportViolation) -> None:
+def _report(
+    rule: Rule, exemptions: Exemptions, findings: list[Finding], report: ReportViolation, prefix: str = ""
+) -> None:
     for finding in findings:
-        message = f"{finding.message}. {rule.remediation}"
+        message = f"{prefix}{finding.message}. {rule.remediation}"
         entry = exemptions.covering(rule.name, finding.urn) if finding.urn else None
         if entry is not None:
             if not exemptions.expired(entry):

@@ -42,7 +42,7 @@ def state(value: Any) -> str:  # noqa: ANN401
 def equals(data: Any, path: str, wanted: bool | int | str) -> Iterator[str]:  # noqa: ANN401
     value = read(data, path)
     if type(value) is not type(wanted) or value != wanted:
-        yield f"{path} {state(value)}; it must be literally {shown(wanted)}"
+        yield f"{path} {state(value)}; it must be literally {wanted if isinstance(wanted, str) else shown(wanted)}"
 
 
 def one_of(data: Any, path: str, allowed: Collection[str]) -> Iterator[str]:  # noqa: ANN401
@@ -55,6 +55,14 @@ def absent_or(data: Any, path: str, allowed: bool | str) -> Iterator[str]:  # no
     """For a property whose provider default is the safe value."""
     if read(data, path) is not ABSENT:
         yield from equals(data, path, allowed)
+
+
+def includes(data: Any, path: str, wanted: str) -> Iterator[str]:  # noqa: ANN401
+    """Whether a list of strings has one of them, as a literal."""
+    listed = read(data, path)
+    if not isinstance(listed, list) or wanted not in listed:
+        found = state(listed) if isinstance(listed, Missing) else "does not"
+        yield f"{path} {found}; it must include {wanted}"
 
 
 def is_set(data: Any, path: str) -> Iterator[str]:  # noqa: ANN401

@@ -16,6 +16,23 @@ if TYPE_CHECKING:
 STACK = "pulumi:pulumi:Stack"
 
 
+class _Join:
+    """Resources of some types by what one of their properties names: its texts, and the URNs that it was built from."""
+
+    def __init__(self, index: Index, tokens: tuple[str, ...], prop: str) -> None:
+        self._found: dict[object, list[Resource]] = defaultdict(list)
+        for resource in index.of(*tokens):
+            keys: set[object] = {source.urn for source in index.sources_of(resource, prop.partition(".")[0])}
+            named = resource.read(prop)
+            keys.update(name for name in (named if isinstance(named, list) else [named]) if isinstance(name, str))
+            for key in keys:
+                self._found[key].append(resource)
+
+    def of(self, target: Resource, names: Iterable[object]) -> list[Resource]:
+        keys = [target.urn, *dict.fromkeys(name for name in names if isinstance(name, str) and name)]
+        return list({found.urn: found for key in keys for found in self._found.get(key, ())}.values())
+
+
 class Index:
     """Resources by type, with the edges between them. Properties are thawed only for the types that a rule asks for."""
 
@@ -23,6 +40,7 @@ class Index:
         self._sources: dict[str, list[PolicyResource]] = defaultdict(list)
         self._by_urn: dict[str, PolicyResource] = {}
         self._thawed: dict[str, Resource] = {}
+        self._joins: dict[tuple[tuple[str, ...], str], _Join] = {}
         for source in sources:
             self._sources[source.resource_type].append(source)
             self._by_urn[source.urn] = source
@@ -48,6 +66,16 @@ class Index:
         """The resources whose outputs a top-level property was built from."""
         edges = self._by_urn[resource.urn].property_dependencies.get(prop, [])
         return [self._thaw(edge) for edge in edges]
+
+    def siblings(self, target: Resource, tokens: tuple[str, ...], prop: str, *names: object) -> list[Resource]:
+        """Resources of the tokens whose property names the target: by one of its names, or as what it is built from.
+
+        In a first preview the name may not be known on either side; the edge between the two is.
+        """
+        join = self._joins.get((tokens, prop))
+        if join is None:
+            join = self._joins[tokens, prop] = _Join(self, tokens, prop)
+        return join.of(target, names)
 
     def ancestors(self, resource: Resource) -> Iterator[str]:
         """The URNs of a resource's parents, nearest first."""

@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from policies.frame.index import Index
     from policies.frame.resources import Resource
 
-__all__ = ["Config", "ConfigError", "Family", "Finding", "ResourceRule", "Rule", "Setting", "Severity", "StackRule"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Family",
+    "Finding",
+    "ResourceRule",
+    "Rule",
+    "Setting",
+    "Severity",
+    "StackPolicy",
+    "StackRule",
+]
 
 
 class Family(Enum):
@@ -159,3 +170,32 @@ class StackRule(Rule):
     """A rule that needs to see several resources at once."""
 
     check: Callable[[Index, Config], Iterable[Finding]] = field(compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackPolicy:
+    """Stack rules that CrossGuard runs as one policy, with one enforcement level and one set of settings.
+
+    The SDK reads the whole stack again for every stack policy (seconds at 1,000 resources), so rules share few of them.
+    Exemptions, remediation and documentation stay with each rule; a violation is prefixed with its rule's name.
+    """
+
+    name: str
+    refuses: str
+    rules: tuple[StackRule, ...]
+
+    @classmethod
+    def of(cls, rule: StackRule) -> StackPolicy:
+        """A policy for a rule that needs a level of its own."""
+        return cls(name=rule.name, refuses=rule.refuses, rules=(rule,))
+
+    @property
+    def severity(self) -> Severity:
+        """That of its gravest rule."""
+        order = list(Severity)
+        return max((rule.severity for rule in self.rules), key=order.index)
+
+    @property
+    def schema(self) -> PolicyConfigSchema | None:
+        settings = {setting.name: setting.schema for rule in self.rules for setting in rule.settings}
+        return PolicyConfigSchema(settings) if settings else None

@@ -5,9 +5,9 @@ import pytest
 
 from policies.frame.exemptions import _HINTS, Exemptions, load
 from policies.frame.index import STACK
+from policies.gcp.tokens import BUCKET
 from policies.pack import EXEMPTIONS_FILE, RULES, exemption_rule
-from policies.tokens import BUCKET
-from tests.policies.fixtures import COMPLIANT
+from tests.policies.gcp.fixtures import COMPLIANT
 from tests.policies.support import UNSET, Stack, changed, judge, run
 
 TODAY = dt.date(2026, 6, 15)

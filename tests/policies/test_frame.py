@@ -12,7 +12,7 @@ from policies.frame.index import Index
 from policies.frame.resources import Resource
 from policies.frame.rules import Config, ConfigError, Family, Finding, ResourceRule, Setting, Severity, StackRule
 from policies.frame.values import ABSENT, UNKNOWN, items, read, thaw
-from tests.policies.fixtures import COMPLIANT
+from tests.policies.gcp.fixtures import COMPLIANT
 from tests.policies.support import (
     NO_EXEMPTIONS,
     UNKNOWN_NUMBER_VALUE,

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from policies import tokens
-from tests.policies.fixtures import ACCOUNT, COMPLIANT, PROJECT_BINDING, PROJECT_MEMBER
+from policies.gcp import tokens
+from policies.tokens import TENANT_DATABASE
+from tests.policies.gcp.fixtures import ACCOUNT, COMPLIANT, PROJECT_BINDING, PROJECT_MEMBER
 from tests.policies.support import (
     UNKNOWN_ARRAY_VALUE,
     UNKNOWN_BOOLEAN_VALUE,
@@ -46,7 +47,7 @@ def stack() -> Stack:
     whole.add(tokens.LOG_SINK, "sink", sink)
     whole.add(tokens.SQL_INSTANCE, "instance", COMPLIANT[tokens.SQL_INSTANCE], protect=True)
     whole.add("tenantry:tenant:Tenant", "acme-co", {})
-    whole.add(tokens.TENANT_DATABASE, "acme-co-database", {}, parent="acme-co")
+    whole.add(TENANT_DATABASE, "acme-co-database", {"tenant": "acme-co"}, parent="acme-co")
     whole.add(tokens.SQL_DATABASE, "database", COMPLIANT[tokens.SQL_DATABASE], protect=True, parent="acme-co-database")
     whole.add(tokens.SECRET, "credential", {"secretId": "tenant-acme-co-credential"})
     whole.add(tokens.SECRET, "url", {"secretId": "tenant-acme-co-database-url"})
@@ -133,15 +134,6 @@ def test_a_tenant_without_its_database_is_missed(stack: Stack) -> None:
         ("entry", "tenant acme-co is in the registry but has no database tn_acme_co"),
         ("acme-co-database", "the tenant database component has no database in it"),
     ]
-
-
-def test_a_tenant_of_another_kind_needs_no_cloud_sql_database(stack: Stack) -> None:
-    stack.remove("database")
-    stack.remove("acme-co-database")
-    content = json.dumps(TENANT_ENTRY | {"kind": "external"})
-    stack.add(tokens.BUCKET_OBJECT, "entry", {"name": "tenants/acme-co.json", "content": content})
-
-    assert stack.judge("tenant-complete") == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
-from policies.tokens import RUN_JOB, RUN_SERVICE, RUN_WORKER_POOL, SCHEDULER_JOB, SQL_INSTANCE, SQL_USER, WORKFLOW
-from tests.policies.fixtures import ACCOUNT, BUCKET_POLICY, COMPLIANT, PROJECT_BINDING, PROJECT_MEMBER
+from policies.gcp.tokens import RUN_JOB, RUN_SERVICE, RUN_WORKER_POOL, SCHEDULER_JOB, SQL_INSTANCE, SQL_USER, WORKFLOW
+from tests.policies.gcp.fixtures import ACCOUNT, BUCKET_POLICY, COMPLIANT, FEDERATION, PROJECT_BINDING, PROJECT_MEMBER
 from tests.policies.support import (
     UNKNOWN_ARRAY_VALUE,
     UNKNOWN_STRING_VALUE,
@@ -32,6 +32,10 @@ def _account_cases(rule: str, token: str, path: str) -> list[Case]:
         Case(rule, token, path, _DEFAULT, f"{path} is a default service account"),
     ]
 
+
+_POOL = "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/vercel"
+_WHOLE_POOL = "the member is everyone in a workload identity pool"
+_NAMED = "it must be a literal that names who may come in"
 
 CASES = [
     *(
@@ -115,6 +119,18 @@ CASES = [
     Case("sql-user", SQL_USER, "password", "hunter2", "password is set"),
     Case("sql-user", SQL_USER, "password", UNKNOWN_STRING_VALUE, "password is set"),
     Case("sql-user", SQL_USER, "passwordWo", "hunter2", "passwordWo is set"),
+    Case("iam-whole-pool", PROJECT_MEMBER, "member", f"{_POOL}/*", _WHOLE_POOL),
+    Case("iam-whole-pool", PROJECT_BINDING, "members", [ACCOUNT, f"{_POOL}/*"], _WHOLE_POOL),
+    *(
+        Case("federation-condition", FEDERATION, "attributeCondition", value, f"attributeCondition {found}; {_NAMED}")
+        for value, found in [
+            (UNSET, "is not set"),
+            ("", "lets everyone in"),
+            (" true ", "lets everyone in"),
+            (UNKNOWN_STRING_VALUE, "is not known during preview"),
+        ]
+    ),
+    Case("federation-condition", FEDERATION, "oidc.issuerUri", "http://oidc", "oidc.issuerUri is not an https address"),
 ]
 
 

@@ -1,8 +1,8 @@
 import pytest
 
-from policies.audit import LOG_FLAGS
-from policies.tokens import LOG_BUCKET, SQL_INSTANCE, SUBNETWORK
-from tests.policies.fixtures import COMPLIANT
+from policies.gcp.audit import LOG_FLAGS
+from policies.gcp.tokens import LOG_BUCKET, SQL_INSTANCE, SUBNETWORK
+from tests.policies.gcp.fixtures import COMPLIANT
 from tests.policies.support import (
     UNKNOWN_ARRAY_VALUE,
     UNKNOWN_BOOLEAN_VALUE,

@@ -8,7 +8,7 @@ from policies.frame import expect
 from policies.frame.resources import Resource
 from policies.frame.rules import Config, Family, ResourceRule, Setting, Severity
 from policies.frame.values import ABSENT, UNKNOWN, Missing, items, read
-from policies.tokens import BUCKET, CRYPTO_KEY, LOG_BUCKET, REGIONAL_SECRET, SECRET, SQL_INSTANCE
+from policies.gcp.tokens import BUCKET, CRYPTO_KEY, LOG_BUCKET, REGIONAL_SECRET, SECRET, SQL_INSTANCE
 
 TLS_MODES = ("ENCRYPTED_ONLY", "TRUSTED_CLIENT_CERTIFICATE_REQUIRED")
 

@@ -1,7 +1,7 @@
 import pytest
 
-from policies.tokens import BUCKET, RUN_SERVICE, SQL_INSTANCE, SUBNETWORK
-from tests.policies.fixtures import (
+from policies.gcp.tokens import BUCKET, RUN_SERVICE, SQL_INSTANCE, SUBNETWORK
+from tests.policies.gcp.fixtures import (
     BUCKET_POLICY,
     COMPLIANT,
     FIREWALL,

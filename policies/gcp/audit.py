@@ -9,8 +9,8 @@ from policies.frame.index import Index
 from policies.frame.resources import Resource
 from policies.frame.rules import Config, Family, Finding, ResourceRule, Setting, Severity, StackRule
 from policies.frame.values import ABSENT, UNKNOWN, Missing, read
-from policies.identity import database_flag
-from policies.tokens import (
+from policies.gcp.identity import database_flag
+from policies.gcp.tokens import (
     AUDIT_CONFIG,
     BUCKET,
     LOG_BUCKET,
@@ -146,7 +146,7 @@ RULES = (
     ),
 )
 
-STACK_RULES = (
+TRAIL_RULES = (
     StackRule(
         name="audit-trail",
         family=Family.AUDIT,

@@ -1,7 +1,7 @@
 import pytest
 
-from policies.tokens import BUCKET, CRYPTO_KEY, LOG_BUCKET, REGIONAL_SECRET, SECRET, SQL_INSTANCE
-from tests.policies.fixtures import COMPLIANT, REPOSITORY, TOPIC
+from policies.gcp.tokens import BUCKET, CRYPTO_KEY, LOG_BUCKET, REGIONAL_SECRET, SECRET, SQL_INSTANCE
+from tests.policies.gcp.fixtures import COMPLIANT, REPOSITORY, TOPIC
 from tests.policies.support import (
     UNKNOWN_ARRAY_VALUE,
     UNKNOWN_OBJECT_VALUE,

@@ -7,12 +7,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from policies.frame import expect
+from policies.frame.index import Index
 from policies.frame.resources import Resource
-from policies.frame.rules import Config, Family, ResourceRule, Severity
+from policies.frame.rules import Config, Family, Finding, ResourceRule, Severity, StackRule
 from policies.frame.values import ABSENT, UNKNOWN, Missing, items, read
-from policies.tokens import BUCKET, IAM_GRANTS, IAM_POLICIES, RUN_SERVICE, SQL_INSTANCE, SUBNETWORK, holds_workloads
+from policies.gcp.tokens import (
+    BUCKET,
+    IAM_GRANTS,
+    IAM_POLICIES,
+    RUN_SERVICE,
+    RUN_SERVICE_GRANTS,
+    SQL_INSTANCE,
+    SUBNETWORK,
+    holds_workloads,
+)
 
 PUBLIC_MEMBERS = ("allUsers", "allAuthenticatedUsers")
+_RUN_INVOKER = "roles/run.invoker"
 _ANYWHERE = ("0.0.0.0/0", "::/0")
 _IP = "settings.ipConfiguration"
 _INTERNAL_INGRESS = ("INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER", "INGRESS_TRAFFIC_INTERNAL_ONLY")
@@ -56,13 +67,37 @@ def _no_acl(_: Resource, __: Config) -> Iterator[str]:
     yield "access control lists bypass uniform access and are not allowed"
 
 
+def _invokes_service(grant: Resource) -> bool:
+    return grant.token in RUN_SERVICE_GRANTS and grant.read("role") == _RUN_INVOKER
+
+
 def _public_member(grant: Resource, _: Config) -> Iterator[str]:
-    # An unknown member is judged by grant-origins, which sees where it comes from.
+    # An unknown member is judged by grant-origin, which sees where it comes from, and the right to call a service over
+    # HTTP by run-public-invoker, which sees the service's ingress.
+    if _invokes_service(grant):
+        return
     members = grant.items("members")
     listed = [grant.read("member"), *([] if isinstance(members, Missing) else members)]
     for member in PUBLIC_MEMBERS:
         if member in listed:
             yield f"the grant includes {member}"
+
+
+def _run_public_invoker(stack: Index, _: Config) -> Iterator[Finding]:
+    """Google's own set-up of a load balancer before Cloud Run lets everyone invoke and closes the ingress.
+
+    The load balancer carries no identity, so that its firewall, and not IAM, is what stands before the service.
+    """
+    behind = set()
+    for service in stack.of(RUN_SERVICE):
+        if service.read("ingress") == "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER":
+            behind |= {grant.urn for grant in stack.siblings(service, RUN_SERVICE_GRANTS, "name", service.text("name"))}
+    for grant in stack.of(*RUN_SERVICE_GRANTS):
+        members = grant.items("members")
+        listed = [grant.read("member"), *([] if isinstance(members, Missing) else members)]
+        for member in PUBLIC_MEMBERS:
+            if _invokes_service(grant) and member in listed and grant.urn not in behind:
+                yield Finding(f"{member} may invoke a service whose ingress is not closed to them", grant.urn)
 
 
 def bindings(policy: Resource) -> list[Any] | Missing:
@@ -274,5 +309,19 @@ RULES = (
         requirements=("R8.3",),
         tokens=("gcp:organizations/project:Project",),
         check=_default_network,
+    ),
+)
+
+JOINED_RULES = (
+    StackRule(
+        name="run-public-invoker",
+        family=Family.EXPOSURE,
+        refuses="A grant that lets everyone invoke a Cloud Run service which is not behind the load balancer alone.",
+        severity=Severity.CRITICAL,
+        remediation=(
+            'Set ingress of the service to "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER", as a literal, or name invokers.'
+        ),
+        requirements=("R8.3", "R7.1"),
+        check=_run_public_invoker,
     ),
 )

@@ -1,7 +1,7 @@
 import pytest
 
-from policies.tokens import BUCKET, CRYPTO_KEY, SQL_INSTANCE
-from tests.policies.fixtures import COMPLIANT
+from policies.gcp.tokens import BUCKET, CRYPTO_KEY, SQL_INSTANCE
+from tests.policies.gcp.fixtures import COMPLIANT
 from tests.policies.support import (
     UNKNOWN_BOOLEAN_VALUE,
     UNKNOWN_NUMBER_VALUE,

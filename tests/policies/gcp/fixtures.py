@@ -1,6 +1,6 @@
 """One compliant resource of each type that the rules judge, with prod's settings. Wire names, checked inputs."""
 
-from policies import tokens
+from policies.gcp import tokens
 from tests.policies.support import UNKNOWN_STRING_VALUE, Props
 
 KEY = "projects/p/locations/europe-west1/keyRings/tenantry/cryptoKeys/sql"
@@ -14,6 +14,11 @@ PROJECT = "gcp:organizations/project:Project"
 PROJECT_MEMBER = "gcp:projects/iAMMember:IAMMember"
 PROJECT_BINDING = "gcp:projects/iAMBinding:IAMBinding"
 BUCKET_POLICY = "gcp:storage/bucketIAMPolicy:BucketIAMPolicy"
+FEDERATION = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
+SSL_POLICY = "gcp:compute/sSLPolicy:SSLPolicy"
+HTTPS_PROXY = "gcp:compute/targetHttpsProxy:TargetHttpsProxy"
+SECURITY_POLICY = "gcp:compute/securityPolicy:SecurityPolicy"
+BACKEND_SERVICE = "gcp:compute/backendService:BackendService"
 FOLDER_MEMBER = "gcp:storage/managedFolderIamMember:ManagedFolderIamMember"
 
 COMPLIANT: dict[str, Props] = {
@@ -124,5 +129,30 @@ COMPLIANT: dict[str, Props] = {
     BUCKET_POLICY: {
         "bucket": "b",
         "policyData": '{"bindings": [{"role": "roles/storage.objectViewer", "members": ["group:ops@acme.example"]}]}',
+    },
+    tokens.FIRESTORE_DATABASE: {
+        "name": "acme-prod-acme",
+        "locationId": "eur3",
+        "type": "FIRESTORE_NATIVE",
+        "cmekConfig": {"kmsKeyName": UNKNOWN_STRING_VALUE},
+        "pointInTimeRecoveryEnablement": "POINT_IN_TIME_RECOVERY_ENABLED",
+        "deleteProtectionState": "DELETE_PROTECTION_ENABLED",
+    },
+    FEDERATION: {
+        "workloadIdentityPoolId": "vercel",
+        "attributeCondition": 'assertion.owner == "acme" && assertion.project == "web"',
+        "oidc": {"issuerUri": "https://oidc.vercel.com/acme"},
+    },
+    SSL_POLICY: {"name": "edge", "minTlsVersion": "TLS_1_2", "profile": "MODERN"},
+    HTTPS_PROXY: {"name": "edge", "sslPolicy": UNKNOWN_STRING_VALUE},
+    SECURITY_POLICY: {
+        "name": "edge",
+        "rules": [{"action": "throttle", "priority": 1000.0}, {"action": "allow", "priority": 2147483647.0}],
+    },
+    BACKEND_SERVICE: {
+        "name": "gateway",
+        "loadBalancingScheme": "EXTERNAL_MANAGED",
+        "securityPolicy": UNKNOWN_STRING_VALUE,
+        "logConfig": {"enable": True, "sampleRate": 1.0},
     },
 }

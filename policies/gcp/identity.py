@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.exposure import bindings
 from policies.frame import expect
 from policies.frame.index import Index
 from policies.frame.resources import Resource
 from policies.frame.rules import Config, Family, Finding, ResourceRule, Severity, StackRule
 from policies.frame.values import ABSENT, UNKNOWN, Missing, read
-from policies.tokens import (
+from policies.gcp.exposure import bindings
+from policies.gcp.tokens import (
     IAM_GRANTS,
     IAM_POLICIES,
     LOG_SINK,
@@ -57,8 +57,6 @@ IDENTITY_TOKENS = frozenset(
     }
 )
 """Types whose outputs hold a service account or a project number, so that a member built from them is no public one."""
-_ENGINE_PROVIDER = "pulumi:providers:pulumi"
-"""The engine's own provider, which reads stack outputs and reaches no cloud."""
 _UNKNOWN_ROLE = "role is not known during preview; it must be a literal"
 
 
@@ -154,14 +152,21 @@ def _sql_user(user: Resource, _: Config) -> Iterator[str]:
             yield f"{prop} is set"
 
 
-def _default_provider(resource: Resource, _: Config) -> Iterator[str]:
-    if resource.token == _ENGINE_PROVIDER:
-        return
-    if resource.token.startswith("pulumi:providers:"):
-        if resource.name.startswith("default"):
-            yield "the default provider takes project, region and credentials from whoever runs it"
-    elif resource.provider is None or resource.provider.startswith("default"):
-        yield "the resource has no explicit provider"
+def _whole_pool(grant: Resource, _: Config) -> Iterator[str]:
+    members = grant.items("members")
+    listed = [grant.read("member"), *([] if isinstance(members, Missing) else members)]
+    if any("/workloadIdentityPools/" in str(member) and str(member).endswith("/*") for member in listed):
+        yield "the member is everyone in a workload identity pool"
+
+
+def _federation(provider: Resource, _: Config) -> Iterator[str]:
+    condition = provider.read("attributeCondition")
+    if not isinstance(condition, str) or condition.strip().lower() in ("", "true"):
+        found = "lets everyone in" if isinstance(condition, str) else expect.state(condition)
+        yield f"attributeCondition {found}; it must be a literal that names who may come in"
+    issuer = provider.read("oidc.issuerUri")
+    if isinstance(issuer, str) and not issuer.startswith("https://"):
+        yield "oidc.issuerUri is not an https address"
 
 
 def _grant_origins(stack: Index, _: Config) -> Iterator[Finding]:
@@ -215,6 +220,26 @@ RULES = (
         requirements=("R8.3", "R5.4"),
         tokens=IAM_GRANTS,
         check=_default_account,
+    ),
+    ResourceRule(
+        name="iam-whole-pool",
+        family=Family.IDENTITY,
+        refuses="A grant to everyone in a workload identity pool.",
+        severity=Severity.HIGH,
+        remediation="Name one subject (principal://) or one attribute's value (principalSet://.../attribute.x/value).",
+        requirements=("R8.3", "R5.4"),
+        tokens=IAM_GRANTS,
+        check=_whole_pool,
+    ),
+    ResourceRule(
+        name="federation-condition",
+        family=Family.IDENTITY,
+        refuses="A workload identity provider that lets in every token of its issuer.",
+        severity=Severity.CRITICAL,
+        remediation="Set attribute_condition to the team, project and environment that are trusted, as a literal.",
+        requirements=("R8.3", "R5.4"),
+        tokens=("gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider",),
+        check=_federation,
     ),
     ResourceRule(
         name="long-lived-key",
@@ -276,19 +301,9 @@ RULES = (
         tokens=(SQL_USER,),
         check=_sql_user,
     ),
-    ResourceRule(
-        name="default-provider",
-        family=Family.IDENTITY,
-        refuses="A resource that is managed by a default provider.",
-        severity=Severity.HIGH,
-        remediation="Pass the environment's provider, or make the resource a child of a component that has it.",
-        requirements=("R8.3", "R1.1", "R1.4"),
-        tokens=("pulumi:providers:*", "gcp:*", "aws:*", "vercel:*", "random:*"),
-        check=_default_provider,
-    ),
 )
 
-STACK_RULES = (
+JOINED_RULES = (
     StackRule(
         name="grant-origin",
         family=Family.IDENTITY,

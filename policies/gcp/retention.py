@@ -8,7 +8,7 @@ from policies.frame import expect
 from policies.frame.resources import Resource
 from policies.frame.rules import Config, Family, ResourceRule, Setting, Severity
 from policies.frame.values import ABSENT, UNKNOWN
-from policies.tokens import BUCKET, CRYPTO_KEY, SQL_INSTANCE, is_replica
+from policies.gcp.tokens import BUCKET, CRYPTO_KEY, SQL_INSTANCE, is_replica
 
 _BACKUPS = "settings.backupConfiguration"
 _EDITIONS = ("ENTERPRISE", "ENTERPRISE_PLUS")
