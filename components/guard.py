@@ -27,8 +27,9 @@ _FIRST_WAIT_SECONDS: Final = 10.0
 WAIT_VARIABLE: Final = "TENANTRY_RETRY_SECONDS"
 """Environment variable that shortens the first wait, for clouds that are consistent at once."""
 
-# What passes by itself on a first `up`, and how often to try again: grants, new accounts and newly enabled APIs are
-# seen everywhere after a minute or two (4 retries: 150 s), a new metric after up to ten minutes (6 retries: 630 s).
+# What passes by itself on a first `up`, and how often to try again: grants, new accounts, roles and newly enabled APIs
+# are seen everywhere after a minute or two (4 retries: 150 s), a new metric or a first backup after up to ten minutes
+# (6 retries: 630 s).
 _RETRIES: Final[Mapping[str, int]] = {
     "does not have permission": 4,
     "permission denied": 4,
@@ -43,6 +44,24 @@ _RETRIES: Final[Mapping[str, int]] = {
     "error 503": 4,
     "cannot find metric": 6,
     "metric referenced by the provided filter is unknown": 6,
+    # AWS: a role made a moment ago is refused by whatever is to take it, each service in its own words
+    "cannot be assumed by": 4,
+    "unable to assume": 4,
+    "to assume the role": 4,
+    "attempting to assume role": 4,
+    "invalid principal": 4,
+    "does not include the required permissions": 4,
+    # a key or a policy that the asking service does not see yet
+    "kms key does not exist or is not allowed": 4,
+    "kmskeynotaccessible": 4,
+    "insufficientencryptionpolicy": 4,
+    "insufficients3bucketpolicy": 4,
+    # S3 makes changes of one bucket one at a time, and shows a new one late
+    "conflicting conditional operation": 4,
+    "nosuchbucket": 4,
+    # automated backups are copied once the first one is there
+    "invaliddbinstancestate": 6,
+    "rate exceeded": 4,
 }
 
 

@@ -24,7 +24,7 @@ _PURPOSE: Final[Mapping[KeyUse, str]] = {
     "sql": "databases, their snapshots and their copies",
     "storage": "buckets",
     "secrets": "secrets",
-    "logs": "log groups, the audit trail and notifications",
+    "logs": "log groups, the audit trail and what schedules could not start",
     "backup": "backup vaults",
 }
 
@@ -97,7 +97,7 @@ def _statements(environment: EnvironmentPlan, use: KeyUse, region: str) -> list[
         }
     ]
     if use == "logs":
-        statements += [_log_groups(environment, region), _notifications(environment)]
+        statements.append(_log_groups(environment, region))
         if region == environment.aws.backup_region:
             statements += trail_key_statements(environment)
     if use == "storage" and region == environment.aws.region and environment.delivery is not None:
@@ -114,19 +114,6 @@ def _log_groups(environment: EnvironmentPlan, region: str) -> Statement:
         "Action": ["kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
         "Resource": "*",
         "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
-    }
-
-
-def _notifications(environment: EnvironmentPlan) -> Statement:
-    """What publishes to an encrypted topic encrypts by itself."""
-    publishers = ("backup", "budgets", "cloudwatch", "events", "rds")
-    return {
-        "Sid": "Notifications",
-        "Effect": "Allow",
-        "Principal": {"Service": [f"{publisher}.amazonaws.com" for publisher in publishers]},
-        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
-        "Resource": "*",
-        "Condition": {"StringEquals": {"aws:SourceAccount": environment.aws.account_id}},
     }
 
 
