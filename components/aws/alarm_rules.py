@@ -19,8 +19,9 @@ from components.aws.log_metrics import LogMetric
 from settings.plan import EnvironmentPlan, InstancePlan
 
 REPLICA_LAG_SECONDS: Final = 300  # the shortest RPO of a reference system's database (R3.3, S2: 5 min)
-# RDS grows a disk that has less than 10 % free. Half of that means that growth no longer keeps up.
-GROWING_FREE_SHARE: Final = 0.05
+# Every disk may grow, and RDS grows one that has less than 10 % free, so `thresholds.disk` would only tell of that. Half
+# of it, of the size that the disk began with, means that growth does not keep up or has come to `disk_limit_gb`.
+FREE_DISK_SHARE: Final = 0.05
 
 _GB: Final = 2**30
 _HOUR: Final = 3600
@@ -31,8 +32,6 @@ _AGE_PERIOD: Final = 2 * _HOUR
 def instance_alarms(environment: EnvironmentPlan, instance: InstancePlan, *, muted: bool) -> list[Alarm]:
     """Processor, connections, disk and replication of one instance; muted while its one tenant is suspended (R2.6)."""
     limits = environment.monitoring.thresholds
-    growing = instance.disk_limit_gb != instance.disk_gb
-    free_share = GROWING_FREE_SHARE if growing else 1 - limits.disk
     scale = "Raise `tier` of the instance in the stack file, or give that tenant an instance of its own."
 
     def metric(cloud_name: str, name: str, statistic: str) -> Metric:
@@ -79,18 +78,14 @@ def instance_alarms(environment: EnvironmentPlan, instance: InstancePlan, *, mut
                 severity="warning",
                 source=metric(cloud_name, "FreeStorageSpace", "Minimum"),
                 comparison="LessThanThreshold",
-                threshold=int(free_share * instance.disk_gb * _GB),
+                threshold=int(FREE_DISK_SHARE * instance.disk_gb * _GB),
                 period=300,
                 periods=3,
                 missing="ignore",
                 region=region,
                 enabled=not muted,
                 labels=instance.labels,
-                meaning=(
-                    "Less is free than the disk's growth should leave: it is at `disk_limit_gb`, or fills too fast."
-                    if growing
-                    else f"More than {limits.disk:.0%} of a disk that does not grow are in use."
-                ),
+                meaning="Less is free than growth should leave: the disk is at `disk_limit_gb`, or fills too fast.",
                 first="Raise `disk_limit_gb` of the instance in the stack file and deploy; RDS grows the disk.",
             ),
         ]

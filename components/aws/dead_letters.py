@@ -35,11 +35,6 @@ def create_dead_letters(
         name=dead_letters_name(environment),
         kms_master_key_id=platform.keys["logs", home].arn,
         message_retention_seconds=_DEAD_LETTER_SECONDS,
-        opts=guard.retrying(parent),
-    )
-    aws.sqs.QueuePolicy(
-        "schedules-dead-letters-policy",
-        queue_url=queue.url,
         policy=document(
             [
                 {

@@ -147,6 +147,16 @@ RULES: Final[Mapping[str, Rule]] = {
             role_used("monitoringRoleArn"),
         ),
     ),
+    "aws:rds/eventSubscription:EventSubscription": regional_rule(
+        "name",
+        "namePrefix",
+        regional=True,
+        check_defaults={"enabled": True},
+        unordered=("eventCategories", "sourceIds"),
+        exists_code="SubscriptionAlreadyExist",
+        computed={"arn": "arn:aws:rds:{region}:{account}:es:{name}", "customerAwsId": "{account}"},
+        parents=(Parent(TOPIC, "{snsTopic}", "ignore"),),
+    ),
     SUBNET_GROUP: regional_rule(
         "name",
         "namePrefix",

@@ -56,6 +56,20 @@ RULES: Final[Mapping[str, Rule]] = {
         computed={"arn": "arn:aws:cloudwatch:{region}:{account}:alarm:{name}"},
         on_exists="adopt",
     ),
+    "aws:cloudwatch/compositeAlarm:CompositeAlarm": regional_rule(
+        "alarmName",
+        regional=True,
+        check_defaults={"actionsEnabled": True},
+        unordered=("alarmActions", "insufficientDataActions", "okActions"),
+        computed={"arn": "arn:aws:cloudwatch:{region}:{account}:alarm:{alarmName}"},
+        on_exists="adopt",
+    ),
+    "aws:cloudwatch/logResourcePolicy:LogResourcePolicy": regional_rule(
+        "policyName",
+        regional=True,
+        json_text=("policyDocument",),
+        on_exists="adopt",
+    ),
     # Dashboards belong to the account: every region shows them.
     "aws:cloudwatch/dashboard:Dashboard": regional_rule(
         "dashboardName",
