@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from recovery.ids import fill
-from sandbox.cloud import references
+from sandbox.cloud import references, revisions
 from sandbox.cloud.errors import CloudError, ProviderError
 from sandbox.cloud.synthesis import ProviderConfig, defaults_for, project_number
 from sandbox.cloud.tables.gcp import (
@@ -482,6 +482,8 @@ def after_create(world: World) -> None:
 
 def after_remove(store: Store, item: CloudObject) -> None:
     """What becomes of others when an object is gone: a subscription stays, and says that its topic is deleted."""
+    if item.type == RUN_SERVICE:
+        revisions.forget(store, item.id)
     if item.type != TOPIC:
         return
     for found in store.objects(SUBSCRIPTION):

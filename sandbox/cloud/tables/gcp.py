@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from sandbox.cloud import revisions
 from sandbox.cloud.errors import CloudError
 from sandbox.cloud.rules import Parent, Reservation, Rule
 from sandbox.cloud.synthesis import Synthesis, content_md5_base64, content_md5_hex, digest_number
@@ -149,8 +150,8 @@ def _run_common(kind: str) -> dict[str, Any]:
             {
                 "uri": lambda made: f"https://{made.inputs['name']}-{made.number}.{made.inputs['location']}.run.app",
                 "urls": lambda made: [f"https://{made.inputs['name']}-{made.number}.{made.inputs['location']}.run.app"],
-                "latestCreatedRevision": "{name}-00001-abc",
-                "latestReadyRevision": "{name}-00001-abc",
+                "latestCreatedRevision": revisions.newest,
+                "latestReadyRevision": revisions.newest,
             }
             if kind == "service"
             else {}
@@ -896,6 +897,7 @@ RULES: Final[Mapping[str, Rule]] = {
             "template.maxInstanceRequestConcurrency": 80,
         },
         computed=_run_common("service"),
+        recomputed=("latestCreatedRevision", "latestReadyRevision"),
         virtual={"deletionProtection": True},
         protections={
             "deletionProtection": (
@@ -903,6 +905,7 @@ RULES: Final[Mapping[str, Rule]] = {
             )
         },
         api="run.googleapis.com",
+        check=revisions.check,
     ),
     "gcp:cloudrunv2/jobIamMember:JobIamMember": _iam(
         Parent("gcp:cloudrunv2/job:Job", "projects/{project}/locations/{location}/jobs/{name|last}"),

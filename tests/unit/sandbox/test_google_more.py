@@ -228,8 +228,7 @@ def test_a_pool_provider_that_the_api_refuses(google: Google, facts: dict[str, V
 def test_bindings_belong_to_their_service_and_account(google: Google) -> None:
     google.apis("run")
     account, account_state = google.make("gcp:serviceaccount/account:Account", accountId="web")
-    service = {"name": "web", "location": REGION, "deletionProtection": False, "template": {"containers": []}}
-    object_id, state = google.make(SERVICE, **service)
+    object_id, state = google.make(SERVICE, **service())
     members = ["user:a@example.com"]
     binding = "gcp:cloudrunv2/serviceIamBinding:ServiceIamBinding"
     assert google.make(binding, name="web", location=REGION, role="roles/run.invoker", members=members)[0] == (
@@ -240,6 +239,66 @@ def test_bindings_belong_to_their_service_and_account(google: Google) -> None:
     google.drop(SERVICE, object_id, state)
     google.drop("gcp:serviceaccount/account:Account", account, account_state)
     assert google.ids(binding) == google.ids(on_account) == []
+
+
+@pytest.fixture
+def run(google: Google) -> Google:
+    google.apis("run")
+    return google
+
+
+def service(image: str = "a", revision: str | None = None, **shares: int) -> dict[str, Value]:
+    traffics = [
+        {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", "revision": name, "percent": share}
+        for name, share in shares.items()
+    ]
+    template = {"containers": [{"image": image}], **({"revision": revision} if revision else {})}
+    return {"name": "web", "location": REGION, "deletionProtection": False, "template": template, "traffics": traffics}
+
+
+def test_a_canary_shares_traffic_with_the_revision_before(run: Google) -> None:
+    object_id, state = run.make(SERVICE, **service("a", "v1", v1=100))
+    assert state["latestReadyRevision"] == "v1"
+    state = run.change(SERVICE, object_id, state, **service("b", "v2", v1=90, v2=10))
+    assert state["latestCreatedRevision"] == "v2"
+    state = run.change(SERVICE, object_id, state, **service("b", "v2", v2=100))
+    back = run.change(SERVICE, object_id, state, **service("a", "v1", v1=100))
+    assert back["latestCreatedRevision"] == "v1", "the same revision can be asked for again"
+
+
+def test_a_revision_never_changes(run: Google) -> None:
+    object_id, state = run.make(SERVICE, **service("a", "v1", v1=100))
+    with pytest.raises(CloudError) as caught:
+        run.change(SERVICE, object_id, state, **service("b", "v1", v1=100))
+    assert str(caught.value) == (
+        "googleapi: Error 409: Revision named 'v1' with different configuration already exists., alreadyExists"
+    )
+    state = run.change(SERVICE, object_id, state, **service("b", "v2", v2=100))
+    with pytest.raises(CloudError, match="Revision named 'v1' with different configuration"):
+        run.change(SERVICE, object_id, state, **service("c", "v1", v1=100))
+    run.drop(SERVICE, object_id, state)
+    run.make(SERVICE, **service("c", "v1", v1=100))
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ({"v1": 90, "v2": 5}, "percentages of its traffic must add up to 100"),
+        ({"v0": 10, "v2": 90}, "traffic is sent to revision 'v0', which does not exist"),
+    ],
+)
+def test_traffic_that_the_api_refuses(run: Google, shares: dict[str, int], message: str) -> None:
+    object_id, state = run.make(SERVICE, **service("a", "v1", v1=100))
+    with pytest.raises(CloudError, match=message):
+        run.change(SERVICE, object_id, state, **service("b", "v2", **shares))
+    run.change(SERVICE, object_id, state, **service("c", "v2", v1=50, v2=50))
+
+
+def test_a_service_without_a_name_for_its_revision_gets_new_ones(run: Google) -> None:
+    object_id, state = run.make(SERVICE, **service("a"))
+    assert state["latestReadyRevision"].startswith("web-00001-")
+    changed = run.change(SERVICE, object_id, state, **service("b"))
+    assert changed["latestReadyRevision"] != state["latestReadyRevision"]
 
 
 def test_a_service_is_protected_unless_told_otherwise(google: Google) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sandbox.cloud import Cloud, CloudError, NotSimulatedError, ProviderError
 from sandbox.cloud.synthesis import ProviderConfig, parse_config
 from sandbox.cloud.values import UNKNOWN
+from sandbox.mocks import boot
 from tests.unit.sandbox.project import target
 
 if TYPE_CHECKING:
@@ -401,6 +402,41 @@ def test_the_validators_of_a_variable(
 )
 def test_other_validators(vercel: Vercel, token: str, inputs: dict[str, Value], failures: dict[str, str]) -> None:
     assert vercel.failures(token, **inputs) == failures
+
+
+def test_mocks_answer_as_the_cloud_does() -> None:
+    import pulumi
+    import pulumiverse_vercel as sdk
+
+    mocks = boot()
+    seen: dict[str, object] = {}
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def program() -> pulumi.Output[None]:
+        provider = sdk.Provider("vercel", team="team_1", api_token=pulumi.Output.secret("t"))
+        opts = pulumi.ResourceOptions(provider=provider)
+        web = sdk.Project("web", name="web", opts=opts)
+        drain = sdk.Webhook("hook", endpoint="https://x", events=["deployment.error"], project_ids=[web.id], opts=opts)
+        facts = (web.id, web.team_id, web.git_fork_protection, drain.secret.is_secret())
+        return pulumi.Output.all(*facts).apply(lambda found: seen.update(found=found))
+
+    program()
+    assert seen["found"] == [mocks.one(PROJECT).id, "team_1", True, True]
+    assert mocks.one(PROJECT).id.startswith("prj_")
+
+
+def test_mocks_refuse_what_the_validators_refuse() -> None:
+    import pulumi
+    import pulumiverse_vercel as sdk
+
+    boot()
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def program() -> None:
+        sdk.ProjectDeploymentRetention("kept", project_id="prj_x", expiration_preview="30d")
+
+    with pytest.raises(ValueError, match=r"kept: expirationPreview: must be one of 1d, 1w"):
+        program()
 
 
 def test_an_import_takes_what_the_provider_takes(vercel: Vercel, web: str) -> None:
