@@ -19,8 +19,8 @@ from components.aws.log_metrics import LogMetric
 from settings.plan import EnvironmentPlan, InstancePlan
 
 REPLICA_LAG_SECONDS: Final = 300  # the shortest RPO of a reference system's database (R3.3, S2: 5 min)
-# Every disk may grow, and RDS grows one that has less than 10 % free, so `thresholds.disk` would only tell of that. Half
-# of it, of the size that the disk began with, means that growth does not keep up or has come to `disk_limit_gb`.
+# Every disk may grow, and RDS grows one that has less than 10 % free, so `thresholds.disk` would only tell of that.
+# Half of it, of the size that the disk began with, means that growth does not keep up, or is at `disk_limit_gb`.
 FREE_DISK_SHARE: Final = 0.05
 
 _GB: Final = 2**30
