@@ -177,9 +177,12 @@ def synthetic_secret(key: str, path: str) -> str:
     lowered = key.lower()
     database = _DATABASE_URL.fullmatch(lowered)
     if database is not None:
-        # Every name has a host of its own, so that two databases cannot be taken for one.
-        host = re.sub(r"[^a-z0-9]+", "-", database[1]).strip("-") or "default"
-        return f"postgresql://sandbox:{token}@{host}.db.sandbox.invalid:5432/sandbox?sslmode=verify-full"
+        # Every name has a host of its own, so that two databases cannot be taken for one; a second login for exports
+        # has its tenant's. The host looks public, as a guest's must, and `.example` never exists.
+        owner = database[1].removesuffix("_").removesuffix("_backup")
+        login = "app" if owner == database[1].removesuffix("_") else "exports"
+        host = re.sub(r"[^a-z0-9]+", "-", owner).strip("-") or "default"
+        return f"postgresql://{login}:{token}@{host}.databases.example:5432/sandbox?sslmode=verify-full"
     if lowered.endswith("dsn"):
         return f"https://{token}@errors.sandbox.invalid/1"  # what error trackers call a DSN
     if any(word in lowered for word in ("url", "uri", "webhook", "endpoint")):

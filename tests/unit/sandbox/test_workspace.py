@@ -67,16 +67,17 @@ def test_synthetic_secrets_keep_the_shape_of_what_they_stand_for(key: str, start
     assert value != synthetic_secret(key, f"other:{key}")
 
 
-def test_every_synthetic_database_has_its_own_host_and_demands_tls() -> None:
+def test_every_synthetic_database_has_its_own_host_and_its_exports_their_own_login() -> None:
     names = ("ACME_DATABASE_URL", "ACME_BACKUP_DATABASE_URL", "globex.databaseUrl", "databaseUrl", "DATABASE_URL")
     found = [urlsplit(synthetic_secret(name, f"tenantry:secrets.{name}")) for name in names]
     assert [url.hostname for url in found] == [
-        "acme.db.sandbox.invalid",
-        "acme-backup.db.sandbox.invalid",
-        "globex.db.sandbox.invalid",
-        "default.db.sandbox.invalid",
-        "default.db.sandbox.invalid",
+        "acme.databases.example",
+        "acme.databases.example",
+        "globex.databases.example",
+        "default.databases.example",
+        "default.databases.example",
     ]
+    assert [url.username for url in found[:3]] == ["app", "exports", "app"]
     assert {url.query for url in found} == {"sslmode=verify-full"}
     assert {url.port for url in found} == {5432}
 
