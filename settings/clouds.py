@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Final
 
-from settings.errors import Findings, Subject, repeated
+from settings.errors import Findings, Subject, either, repeated
 from settings.models import AwsSettings, GcpSettings, Settings
 from settings.plan import AwsPlan, GcpPlan, ZonePlan
 from settings.types import CLOUD_OF_KIND, CLOUD_TITLES, CLOUDS, EXAMPLE_REGIONS, Cloud, Kind, cloud_of_region
@@ -50,7 +50,7 @@ def check_kind(  # noqa: PLR0917
     cloud, declared = CLOUD_OF_KIND[kind], declared_clouds(settings)
     # a stack without any cloud is one problem, and reported as such
     if declared and cloud is not None and cloud not in declared:
-        others = " or ".join(choice for choice in choices if has_cloud_of(choice, settings))
+        others = either(choice for choice in choices if has_cloud_of(choice, settings))
         findings.add(
             path,
             f"is {kind}, which runs on {CLOUD_TITLES[cloud]}, and the stack has no section tenantry:{cloud}",

@@ -24,6 +24,7 @@ def check_containers(settings: Settings, home: Cloud | None, secrets: Collection
         path, subject = f"tenantry:services.{name}", Subject("service", name)
         _check_container(path, service, subject, home, secrets, findings)
         _check_instances(path, service, subject, home, findings)
+        _check_certificate(path, service, subject, settings, home, findings)
         if service.canary is not None and service.canary.image == service.image:
             findings.add(
                 f"{path}.canary.image",
@@ -129,6 +130,51 @@ def _check_instances(
             value=0,
             subject=subject,
         )
+
+
+def _check_certificate(  # noqa: PLR0917
+    path: str,
+    service: ServiceSettings,
+    subject: Subject,
+    settings: Settings,
+    home: Cloud | None,
+    findings: Findings,
+) -> None:
+    """On AWS a public host needs a certificate, given or made; Google makes its own."""
+    written = sorted(service.model_fields_set & {"certificate", "zone"})
+    if home == "gcp" or service.host is None:
+        reason = (
+            "is a setting of AWS, and services run on the home cloud, Google Cloud"
+            if home == "gcp"
+            else "is of no use without a host"
+        )
+        for field in written:
+            findings.add(f"{path}.{field}", reason, fix=f"remove {field}", subject=subject)
+    elif home == "aws" and not written:
+        findings.add(
+            f"{path}.certificate",
+            "is missing, and so is zone: the load balancer needs a certificate for the host",
+            fix="set certificate to an issued one in the home region, or zone to the host's Route 53 zone",
+            subject=subject,
+        )
+    elif home == "aws" and len(written) > 1:
+        findings.add(
+            f"{path}.zone",
+            "would bring a certificate of its own, and certificate names another",
+            fix="remove one of the two",
+            value=service.zone,
+            subject=subject,
+        )
+    elif home == "aws" and service.certificate is not None and settings.aws is not None:
+        region = service.certificate.split(":")[3]
+        if region != settings.aws.region:
+            findings.add(
+                f"{path}.certificate",
+                f"is of another region than the load balancer, which is in {settings.aws.region}",
+                fix=f"use a certificate of {settings.aws.region}, or set zone",
+                value=service.certificate,
+                subject=subject,
+            )
 
 
 def _check_queue(  # noqa: PLR0917

@@ -107,6 +107,12 @@ def listed(known: Iterable[str]) -> str:
     return ", ".join(sorted(known)) or "(none is defined)"
 
 
+def either(choices: Iterable[str]) -> str:
+    """`a, b or c`."""
+    *others, last = choices
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def _reading_order(problem: Problem) -> tuple[list[tuple[int, str]], str]:
     # numbers by value, so that tenants[10] comes after tenants[2]
     parts = re.split(r"([0-9]+)", problem.path)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from settings import names
-from settings.clouds import check_region
 from settings.defaults import FLOORS, below_floor
 from settings.errors import Findings, Subject
 from settings.layers import Layers
@@ -40,8 +39,6 @@ def firestore_plan(tenant: str, path: str, layers: Layers, settings: Settings, f
             subject=subject,
         )
     _check_location(location, place, gcp, subject, findings)
-    if location not in FIRESTORE_MULTI_REGIONS:
-        check_region(location, "firestore", place, subject, findings)
     for field in ("daily_retention_days", "weekly_retention_weeks"):
         least = getattr(FLOORS[settings.environment.name], field)
         if options[field] < least:

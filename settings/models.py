@@ -47,6 +47,7 @@ from settings.types import (
     PrivateNetwork,
     PublicKeyPem,
     Region,
+    RegionalCertificate,
     Ring,
     SecretName,
     ServiceAccount,
@@ -406,6 +407,10 @@ class ServiceSettings(Model):
     """Identity that it runs as: which secrets and databases it reaches (R5.4)."""
     host: Hostname | None = None
     """Public host name behind the load balancer; without one only the environment's own network reaches it."""
+    certificate: RegionalCertificate | None = None
+    """AWS: an issued certificate of the host in the home region; or zone."""
+    zone: HostedZone | None = None
+    """AWS: Route 53 zone of the host, in which a new certificate is validated and the host is created."""
     health_path: UrlPath = "/api/health"
     """Path that answers 200 when the service is healthy."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8080

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from settings.errors import Findings, Subject
+from settings.errors import Findings, Subject, either
 from settings.models import PlanSettings, TenantSettings
 from settings.types import Kind
 
@@ -37,7 +37,7 @@ def check_kind_options(  # noqa: PLR0917
             findings.add(
                 f"{path}.{field}",
                 f"kind is {kind}{by}, which has no {field}",
-                fix=f"remove {field}, or set kind to {' or '.join(kinds)}",
+                fix=f"remove {field}, or set kind to {either(kinds)}",
                 value=None if isinstance(value, BaseModel) else value,
                 subject=subject,
             )

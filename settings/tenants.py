@@ -18,11 +18,15 @@ from settings.models import PlanSettings, Settings, TenantSettings
 from settings.options import check_kind_options, check_no_pool, check_placement_options
 from settings.plan import ExternalPlan, FilesPlan, FirestorePlan, InstancePlan, SqlPlan, TenantPlan
 from settings.recovery_targets import Achievable, of_firestore, of_guest, of_instance
-from settings.types import CLOUD_OF_KIND, Cloud, FailureScope, Kind, SqlKind
+from settings.types import CLOUD_OF_KIND, CLOUD_TITLES, Cloud, FailureScope, Kind, SqlKind
 
 _LONGEST_BUCKET: Final = 63
 _REPLICA_SUFFIX: Final = "-replica"
 _EVERY_KIND: Final[tuple[Kind, ...]] = get_args(Kind)
+
+
+def _where(kind: SqlKind) -> str:
+    return f"{kind} on {CLOUD_TITLES[cloud]}" if (cloud := CLOUD_OF_KIND[kind]) else kind
 
 
 def plan_layers(settings: Settings) -> dict[str, Layers]:
@@ -210,7 +214,7 @@ class TenantResolver:
         if instance.kind != kind:
             self._findings.add(
                 layers.written.get("pool", f"{path}.pool"),
-                f"is a pool of kind {instance.kind}, and the tenant is of kind {kind}",
+                f"is a pool of kind {_where(instance.kind)}, and the tenant is of kind {_where(kind)}",
                 fix=f"name a {kind} pool, or set the tenant's kind to {instance.kind}",
                 value=pool,
                 subject=subject,

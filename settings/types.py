@@ -53,15 +53,16 @@ RESERVED_TENANT_IDS: Final = frozenset(
     }
 )  # fmt: skip
 
-# Variables that Cloud Run, Vercel or the language's own start-up set or obey: a secret of that name would be refused
-# or, worse, obeyed. The AWS ones are long-lived keys, which workload identity replaces (R5.4).
+# Variables that Tenantry, Cloud Run, Vercel or the language's own start-up set or obey: a secret of that name would be
+# refused or, worse, obeyed. The AWS ones are long-lived keys, which workload identity replaces (R5.4).
 RESERVED_SECRET_NAMES: Final = frozenset(
     {
-        "CI", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "HOME", "HOSTNAME", "LD_LIBRARY_PATH",
-        "LD_PRELOAD", "NODE_ENV", "NODE_OPTIONS", "PATH", "PORT", "PYTHONPATH", "TZ",
+        "CI", "GCP_PROJECT_ID", "GCP_PROJECT_NUMBER", "GCP_SERVICE_ACCOUNT_EMAIL", "GCP_WORKLOAD_IDENTITY_POOL_ID",
+        "GCP_WORKLOAD_IDENTITY_POOL_PROVIDER_ID", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "HOME",
+        "HOSTNAME", "LD_LIBRARY_PATH", "LD_PRELOAD", "NODE_ENV", "NODE_OPTIONS", "PATH", "PORT", "PYTHONPATH", "TZ",
     }
 )  # fmt: skip
-RESERVED_SECRET_PREFIXES: Final = ("AWS_", "CLOUD_RUN_", "K_", "VERCEL_", "X_GOOGLE_")
+RESERVED_SECRET_PREFIXES: Final = ("AWS_", "CLOUD_RUN_", "K_", "TENANTRY_", "VERCEL_", "X_GOOGLE_")
 
 LABEL_PATTERN: Final = r"^[a-z](?:[a-z0-9]|-(?!-))*[a-z0-9]$"
 
@@ -70,6 +71,8 @@ _RFC_1918: Final = tuple(ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", 
 # Cloud SQL cannot be reached from or placed in Docker's bridge range (Cloud SQL, private IP requirements).
 _DOCKER_BRIDGE: Final = ipaddress.IPv4Network("172.17.0.0/16")
 _PRIVATE_DOMAINS: Final = (".internal", ".invalid", ".local", ".localhost")
+# Firestore takes them beside regions (Firestore locations).
+FIRESTORE_MULTI_REGIONS: Final = ("eur3", "nam5", "nam7")
 _LABEL = re.compile(LABEL_PATTERN)
 # Regions of Google Cloud look like europe-west1, those of AWS's commercial partition like eu-central-1.
 _GCP_REGION: Final = r"(africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+[1-9][0-9]?"
@@ -131,6 +134,10 @@ def _region_of(cloud: Cloud, value: str) -> str:
 
 def _gcp_region(value: str) -> str:
     return _region_of("gcp", value)
+
+
+def _firestore_location(value: str) -> str:
+    return value if value in FIRESTORE_MULTI_REGIONS else _region_of("gcp", value)
 
 
 def _aws_region(value: str) -> str:
@@ -225,10 +232,16 @@ AwsZone = Annotated[str, Field(pattern=rf"^{_AWS_REGION}[a-f]$")]
 Region = Annotated[
     str, Field(json_schema_extra={"pattern": f"^({_GCP_REGION}|{_AWS_REGION})$"}), AfterValidator(_region)
 ]
-# Firestore takes regions and the multi-regions eur3, nam5 and nam7.
-FIRESTORE_MULTI_REGIONS: Final = ("eur3", "nam5", "nam7")
-FirestoreLocation = Annotated[str, Field(pattern=rf"^({'|'.join(FIRESTORE_MULTI_REGIONS)}|{_GCP_REGION})$")]
+FirestoreLocation = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": rf"^({'|'.join(FIRESTORE_MULTI_REGIONS)}|{_GCP_REGION})$"}),
+    AfterValidator(_firestore_location),
+]
 AcmCertificate = Annotated[str, Field(pattern=r"^arn:aws:acm:us-east-1:[0-9]{12}:certificate/[0-9a-f-]{36}$")]
+# A load balancer takes certificates of its own region, which `resolve` compares.
+RegionalCertificate = Annotated[
+    str, Field(pattern=r"^arn:aws:acm:[a-z]{2}-[a-z]+-[1-9]:[0-9]{12}:certificate/[0-9a-f-]{36}$")
+]
 HostedZone = Annotated[str, Field(pattern=r"^Z[0-9A-Z]{1,31}$")]
 PublicKeyPem = Annotated[
     str, Field(pattern=r"^-----BEGIN PUBLIC KEY-----\n[A-Za-z0-9+/=\n]+-----END PUBLIC KEY-----\n?$")

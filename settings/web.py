@@ -142,14 +142,14 @@ def _check_gateway(settings: Settings, home: Cloud | None, tenants: Iterable[Ten
     """A Vercel function runs outside every private network, and no database is ever made public for it."""
     private = [tenant for tenant in tenants if tenant.on_sql is not None]
     gateway = settings.services.get(GATEWAY)
-    why = "its database has a private address only, which no function on Vercel can reach"
+    why = "a function on Vercel cannot reach a private database, and none is ever made public for it"
     for tenant in private:
         subject = Subject("tenant", tenant.id)
         if gateway is None:
             findings.add(
                 f"tenantry:services.{GATEWAY}",
                 f"is missing: {why}",
-                fix="add a service named gateway with a host, through which Vercel reaches the databases",
+                fix="add a service named gateway with a host: it is inside the network, and answers for the databases",
                 subject=subject,
             )
         elif gateway.host is None:
@@ -162,7 +162,7 @@ def _check_gateway(settings: Settings, home: Cloud | None, tenants: Iterable[Ten
         elif home is not None and tenant.cloud != home:
             findings.add(
                 "tenantry:environment.home",
-                f"{why}; it is on {CLOUD_TITLES[tenant.cloud]}, and the gateway is on the home cloud",
+                f"{why}; the database is on {CLOUD_TITLES[tenant.cloud]}, and the gateway on the home cloud",
                 fix=f"set home to {tenant.cloud}, or place the tenant on {CLOUD_TITLES[home]}",
                 value=home,
                 subject=subject,

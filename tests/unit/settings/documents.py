@@ -30,6 +30,12 @@ _DEV: Final[dict[str, Any]] = {
     "tenants": [{"id": "acme"}, {"id": "birchwood"}, {"id": "cobalt", "plan": "enterprise"}],
     "monitoring": {"app_host": "app.ledgerly.example", "channels": {"email": ["ops@ledgerly.example"]}},
 }
+_AWS: Final[dict[str, Any]] = {
+    "account_id": "111122223333",
+    "region": "eu-central-1",
+    "backup_region": "eu-west-1",
+    "jobs_image": "111122223333.dkr.ecr.eu-central-1.amazonaws.com/tenantry/jobs@sha256:" + "0" * 64,
+}
 _PROD_INSTANCE: Final = {
     "tier": "db-perf-optimized-N-2",
     "edition": "ENTERPRISE_PLUS",
@@ -57,6 +63,58 @@ def prod(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
 def staging(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The same for staging, whose floors lie between; the built-in defaults meet them."""
     return _changed(copy.deepcopy(_DEV), {"environment.name": "staging", **(changes or {})})
+
+
+def aws(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The dev document on AWS instead."""
+    document = copy.deepcopy(_DEV)
+    del document["gcp"]
+    return _changed(document, {"aws": copy.deepcopy(_AWS), **(changes or {})})
+
+
+def aws_prod(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The same on the floors of prod, exactly."""
+    document = aws({"environment.name": "prod"})
+    instance = {key: value for key, value in _PROD_INSTANCE.items() if key not in {"tier", "edition"}}
+    document["pools"]["general"] |= instance
+    document["plans"]["enterprise"]["instance"] |= instance
+    return _changed(document, changes or {})
+
+
+def both(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The dev document on two clouds, at home on Google Cloud."""
+    document = _changed(copy.deepcopy(_DEV), {"aws": copy.deepcopy(_AWS), "environment.home": "gcp"})
+    return _changed(document, changes or {})
+
+
+VERCEL: Final[dict[str, Any]] = {"team": "ledgerly", "team_id": "team_a1b2c3d4e5", "project": "ledgerly-app"}
+"""The least section of a web application."""
+SERVICE: Final[dict[str, Any]] = {"image": "registry.ledgerly.example/app/api@sha256:" + "1" * 64}
+"""The least service."""
+TASK: Final[dict[str, Any]] = {**SERVICE, "schedule": "0 6 * * *"}
+"""The least task."""
+
+
+def web(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The dev document with an application on Vercel, its gateway, a worker, a task, a queue and delivered assets."""
+    document = copy.deepcopy(_DEV) | {
+        "vercel": {**VERCEL, "domains": [{"name": "app.ledgerly.example"}]},
+        "services": {
+            "gateway": {**SERVICE, "host": "api.ledgerly.example"},
+            "worker": {**SERVICE, "account": "worker"},
+        },
+        "tasks": {"quotes": dict(TASK)},
+        "queues": {"orders": {"service": "worker"}},
+        "delivery": {"host": "files.ledgerly.example"},
+        "secrets": {"external": ["SENTRY_DSN"]},
+    }
+    return _changed(document, changes or {})
+
+
+def web_aws(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The same on AWS."""
+    document = web({"aws": copy.deepcopy(_AWS), "gcp": DELETE, "delivery.zone": "Z0123456789ABC"})
+    return _changed(document, changes or {})
 
 
 def problems(document: Mapping[str, Any]) -> tuple[Problem, ...]:

@@ -13,12 +13,23 @@ import yaml
 from settings.errors import ConfigError, Problem
 from settings.load import read_stack_file
 from settings.resolve import load
-from tests.unit.settings.documents import DELETE, dev, problems, prod, staging
+from tests.unit.settings.documents import DELETE, aws, aws_prod, both, dev, problems, prod, staging, web, web_aws
 
 FOLDER: Final = Path(__file__).parent / "problems"
-DOCUMENTS: Final = {"dev": dev, "staging": staging, "prod": prod}
+DOCUMENTS: Final = {
+    "dev": dev,
+    "staging": staging,
+    "prod": prod,
+    "aws": aws,
+    "aws-prod": aws_prod,
+    "both": both,
+    "web": web,
+    "web-aws": web_aws,
+}
 CASES: Final[list[dict[str, Any]]] = [
-    case for name in ("form.yaml", "meaning.yaml") for case in yaml.safe_load((FOLDER / name).read_text())
+    case
+    for name in ("form.yaml", "meaning.yaml", "kinds.yaml", "web.yaml")
+    for case in yaml.safe_load((FOLDER / name).read_text())
 ]
 
 
