@@ -236,6 +236,9 @@ def create_restore_test(
         name=full_name,
         description="Restored for a test: nothing comes in, nothing goes out",
         vpc_id=platform.vpc.id,
+        # written out: an unset list is whatever the server makes of it
+        ingress=[],
+        egress=[],
         tags={"Name": full_name},
         opts=opts,
     )

@@ -16,6 +16,7 @@ import pulumi_aws as aws
 from components.aws.keys import DELETION_WINDOW_DAYS, ROTATION_DAYS
 from components.aws.naming import account_root, key_alias, prefix, role_name
 from components.aws.policy_document import allow, document
+from components.guard import Guard
 from settings.plan import EnvironmentPlan
 
 Severity = Literal["critical", "warning"]
@@ -61,6 +62,7 @@ def create_channels(
     secrets: Mapping[str, pulumi.Output[str]],
     *,
     regions: Collection[str],
+    guard: Guard,
     parent: pulumi.Resource,
 ) -> Channels:
     """Create the topics of each region and their subscriptions; one is named after what it leads to.
@@ -73,6 +75,7 @@ def create_channels(
         environment: the environment's plan.
         secrets: PagerDuty's integration key by name, as a secret output.
         regions: where there are alarms.
+        guard: the deletion guard, on the keys.
         parent: the component that owns them.
     """
     settings = environment.monitoring.channels
@@ -80,7 +83,7 @@ def create_channels(
     topics: dict[tuple[str, Severity], aws.sns.Topic] = {}
     policies = []
     for region in sorted(regions):
-        key = _create_key(name, environment, region, opts)
+        key = _create_key(name, environment, region, guard=guard, parent=parent)
         for severity in SEVERITIES:
             where = f"{severity}-{region}"
             topic = aws.sns.Topic(
@@ -129,7 +132,9 @@ def _pagerduty_url(key: str) -> str:
     return f"https://events.pagerduty.com/integration/{key}/enqueue"
 
 
-def _create_key(name: str, environment: EnvironmentPlan, region: str, opts: pulumi.ResourceOptions) -> aws.kms.Key:
+def _create_key(
+    name: str, environment: EnvironmentPlan, region: str, *, guard: Guard, parent: pulumi.Resource
+) -> aws.kms.Key:
     account = environment.aws.account_id
     key = aws.kms.Key(
         f"{name}-key-{region}",
@@ -157,14 +162,14 @@ def _create_key(name: str, environment: EnvironmentPlan, region: str, opts: pulu
             ]
         ),
         region=region,
-        opts=opts,
+        opts=guard.options(parent, guarded=True),
     )
     aws.kms.Alias(
         f"{name}-key-{region}-alias",
         name=key_alias(environment, "alarms"),
         target_key_id=key.key_id,
         region=region,
-        opts=opts,
+        opts=pulumi.ResourceOptions(parent=parent),
     )
     return key
 

@@ -73,7 +73,7 @@ def create_aws_monitoring(
     # one application, watched from its home
     watched = environment.home == "aws"
     regions = {*homes, *replicas, *([GLOBAL_REGION] if watched else [])}
-    channels = create_channels(name, environment, external_secrets, regions=regions, parent=parent)
+    channels = create_channels(name, environment, external_secrets, regions=regions, guard=guard, parent=parent)
     create_log_metrics(
         name,
         environment,
