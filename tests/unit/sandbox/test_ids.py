@@ -13,7 +13,7 @@ from recovery.ids import (
 )
 from sandbox.cloud.tables import RULES
 
-DEFAULTS = {"project": "p", "region": "r", "projectNumber": "12"}
+DEFAULTS = {"project": "p", "region": "r", "projectNumber": "12", "account": "1234"}
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,35 @@ DEFAULTS = {"project": "p", "region": "r", "projectNumber": "12"}
             "projects/12/services/s",
             "projects/12/services/s",
         ),
+        ("aws:rds/instance:Instance", {"identifier": "main"}, "main", "main"),
+        ("aws:s3/bucketObjectv2:BucketObjectv2", {"bucket": "b", "key": "t/a.json"}, "b/t/a.json", "b/t/a.json"),
+        ("aws:sns/topic:Topic", {"name": "t"}, "arn:aws:sns:r:1234:t", "arn:aws:sns:r:1234:t"),
+        ("aws:sns/topic:Topic", {"name": "t", "region": "r2"}, "arn:aws:sns:r2:1234:t", "arn:aws:sns:r2:1234:t"),
+        (
+            "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
+            {"url": "https://oidc.example.com/team"},
+            "arn:aws:iam::1234:oidc-provider/oidc.example.com/team",
+            "arn:aws:iam::1234:oidc-provider/oidc.example.com/team",
+        ),
+        (
+            "aws:ec2/route:Route",
+            {"routeTableId": "rtb-1", "destinationCidrBlock": "0.0.0.0/0"},
+            "r-rtb-11080289494",
+            "rtb-1_0.0.0.0/0",
+        ),
+        (
+            "aws:route53/record:Record",
+            {"zoneId": "Z1", "name": "a.example.com", "type": "A", "setIdentifier": "eu"},
+            "Z1_a.example.com_A_eu",
+            "Z1_a.example.com_A_eu",
+        ),
+        (
+            "aws:ecs/service:Service",
+            {"cluster": "arn:aws:ecs:r:1234:cluster/jobs", "name": "web"},
+            "arn:aws:ecs:r:1234:service/jobs/web",
+            "jobs/web",
+        ),
+        ("aws:acm/certificateValidation:CertificateValidation", {"certificateArn": "arn:c"}, "arn:c", None),
     ],
 )
 def test_ids_follow_from_inputs(token: str, inputs: dict[str, object], state_id: str, import_id: str | None) -> None:

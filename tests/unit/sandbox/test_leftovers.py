@@ -65,3 +65,40 @@ def test_reasons_of_what_the_destroy_left() -> None:
         ("refused", "error: in use"),
         ("skipped", "the destroy did not reach it"),
     ]
+
+
+S3 = "aws:s3/bucket:Bucket"
+S3_OBJECT = "aws:s3/bucketObjectv2:BucketObjectv2"
+LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
+
+
+def s3_lock(bucket: str, mode: str, **term: int) -> CloudObject:
+    rule = {"defaultRetention": {"mode": mode, **term}}
+    return CloudObject(LOCK, bucket, "", {}, {"bucket": bucket, "rule": rule}, "2026-01-01T00:00:00Z")
+
+
+def s3_object(bucket: str, created: str, **more: object) -> CloudObject:
+    return CloudObject(S3_OBJECT, f"{bucket}/{created}", "", {}, {"bucket": bucket, **more}, created)
+
+
+def test_an_object_lock_is_a_lock_with_an_end() -> None:
+    objects = [
+        s3_lock("exports", "COMPLIANCE", days=10),
+        s3_object("exports", "2026-05-30T12:00:00Z"),
+        s3_object("exports", "2026-01-01T12:00:00Z"),
+        s3_lock("years", "GOVERNANCE", years=1),
+        s3_object("years", "2026-01-01T00:00:00Z"),
+        s3_object(
+            "own", "2020-01-01T00:00:00Z", objectLockMode="COMPLIANCE", objectLockRetainUntilDate="2027-01-01T00:00:00Z"
+        ),
+        s3_lock("empty", "COMPLIANCE", days=10),
+        s3_object("open", "2026-05-30T12:00:00Z"),
+    ]
+    kept = leftovers([state(name, S3) for name in ("exports", "years", "own", "empty", "open")], objects, {}, NOW)
+    assert [str(item) for item in kept] == [
+        f"{S3} exports: its object lock (COMPLIANCE) holds 1 object(s) until 2026-06-09 12:00 UTC",
+        f"{S3} years: its object lock (GOVERNANCE) holds 1 object(s) until 2027-01-01 00:00 UTC",
+        f"{S3} own: its object lock (COMPLIANCE) holds 1 object(s) until 2027-01-01 00:00 UTC",
+        f"{S3} empty: its object lock (COMPLIANCE) holds 0 object(s)",
+        f"{S3} open: the destroy did not reach it",
+    ]

@@ -30,6 +30,36 @@ def test_outputs_are_those_of_the_cloud_and_options_are_recorded() -> None:
     assert mocks.one("gcp:secretmanager/secretVersion:SecretVersion", "v").secret_inputs == {"secretData"}
 
 
+def test_each_provider_has_its_own_region_and_tags() -> None:
+    import pulumi_aws as aws
+    import pulumi_gcp as gcp
+
+    mocks = boot()
+    seen: dict[str, object] = {}
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def program() -> pulumi.Output[None]:
+        amazon = aws.Provider(
+            "aws", region="eu-central-1", allowed_account_ids=["111122223333"], default_tags={"tags": {"env": "dev"}}
+        )
+        gcp.Provider("gcp", project="fin", region="europe-west3")
+        home = aws.kms.Key("home", opts=pulumi.ResourceOptions(provider=amazon))
+        far = aws.kms.Key("far", region="eu-west-1", opts=pulumi.ResourceOptions(provider=amazon))
+        role = aws.iam.Role("worker", name="w", assume_role_policy="{}", opts=pulumi.ResourceOptions(provider=amazon))
+        facts = (home.arn.apply(lambda arn: arn[:38]), far.region, home.tags_all, role.arn)
+        return pulumi.Output.all(*facts).apply(lambda found: seen.update(found=found))
+
+    program()
+    assert seen["found"] == [
+        "arn:aws:kms:eu-central-1:111122223333:",
+        "eu-west-1",
+        {"env": "dev"},
+        "arn:aws:iam::111122223333:role/w",
+    ]
+    assert mocks.one("aws:kms/key:Key", "home").inputs["region"] == "eu-central-1"
+    assert mocks.one("aws:kms/key:Key", "home").inputs["enableKeyRotation"] is False
+
+
 def test_an_unknown_property_fails_the_program() -> None:
     import pulumi_gcp as gcp
 
