@@ -9,9 +9,11 @@ import pulumi
 import pulumiverse_vercel as vercel
 
 from components.application import application_secrets, whereabouts
+from components.aws.vercel_identity import trust_vercel as trust_on_aws
 from components.clouds import Clouds
 from components.gcp.vercel_identity import trust_vercel as trust_on_gcp
 from components.guard import Guard
+from components.queues import queue_addresses
 from components.vercel.project import create_domains, create_log_drain, create_project, create_variable
 from settings.models import VercelSettings
 from settings.plan import EnvironmentPlan
@@ -95,6 +97,9 @@ class WebApp(pulumi.ComponentResource):
             variables |= trust_on_gcp(
                 name, args.vercel, environment.gcp, clouds.gcp.platform, guard=args.guard, parent=self
             )
+        if clouds.on_aws is not None:
+            variables |= trust_on_aws(name, args.vercel, environment, guard=args.guard, parent=self)
+        variables |= queue_addresses(environment)
         gateway = environment.services.get("gateway")
         if gateway is not None and gateway.host is not None:
             variables["TENANTRY_GATEWAY_URL"] = f"https://{gateway.host}"

@@ -25,6 +25,8 @@ DATABASE_USERS: Final[Mapping[Workload, str]] = {
 }
 """Database users that log in with their role's IAM token; the SQL job makes them."""
 EXECUTION: Final = "execution"
+WEB: Final = "web"
+"""The web application on Vercel; the role is made with its trust (components/aws/vercel_identity.py)."""
 FILES: Final = "files"
 DATABASE_MONITORING: Final = "rds-monitoring"
 TENANT_TAG: Final = "tenant"
@@ -85,9 +87,7 @@ def create_roles(environment: EnvironmentPlan, *, parent: pulumi.Resource) -> Ro
             FILES,
             description="The uploads of the one tenant that the session is tagged with",
             trust=trust_roles(
-                environment,
-                [naming.role_arn(environment, "gateway"), naming.role_arn(environment, "worker")],
-                [TENANT_TAG],
+                environment, [naming.role_arn(environment, user) for user in _users_of_files(environment)], [TENANT_TAG]
             ),
             statements=_files(environment),
             parent=parent,
@@ -104,6 +104,7 @@ def create_role(
     trust: str,
     statements: Sequence[Statement],
     parent: pulumi.Resource,
+    depends_on: Sequence[pulumi.Resource] = (),
 ) -> Role:
     """Create a role with one inline policy, which goes with it and is nobody else's."""
     role = aws.iam.Role(
@@ -111,7 +112,7 @@ def create_role(
         name=naming.role_name(environment, name),
         description=description,
         assume_role_policy=trust,
-        opts=pulumi.ResourceOptions(parent=parent),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on)),
     )
     rights = aws.iam.RolePolicy(
         f"role-{name}-rights",
@@ -157,15 +158,11 @@ def _monitoring_role(environment: EnvironmentPlan, parent: pulumi.Resource) -> R
 
 def _rights(environment: EnvironmentPlan) -> Mapping[Workload, list[Statement]]:
     """What each workload needs always; exports, drills and reports are granted with their schedules."""
-    registry = _read_registry(environment)
+    registry = read_registry(environment)
     application = [
         *registry,
         *_read_secrets(environment, "app-*", "tenant-*-database-url"),
-        allow(
-            "TakeFilesRole",
-            ["sts:AssumeRole", "sts:TagSession"],
-            naming.role_arn(environment, FILES),
-        ),
+        take_files_role(environment),
     ]
     return {
         "gateway": [*application, *_write_assets(environment)],
@@ -178,7 +175,13 @@ def _rights(environment: EnvironmentPlan) -> Mapping[Workload, list[Statement]]:
     }
 
 
-def _read_registry(environment: EnvironmentPlan) -> list[Statement]:
+def take_files_role(environment: EnvironmentPlan) -> Statement:
+    """The right to reach a tenant's uploads, one tenant at a time."""
+    return allow("TakeFilesRole", ["sts:AssumeRole", "sts:TagSession"], naming.role_arn(environment, FILES))
+
+
+def read_registry(environment: EnvironmentPlan) -> list[Statement]:
+    """The right to know every tenant."""
     bucket = naming.bucket_arn(environment.buckets.registry)
     return [
         allow("ListRegistry", "s3:ListBucket", bucket),
@@ -291,6 +294,10 @@ def _repositories(images: Iterable[str]) -> list[str]:
     """ARNs of the images' repositories; other registries than ECR know nothing of IAM."""
     found = (_ECR_IMAGE.fullmatch(image) for image in images)
     return sorted({f"arn:aws:ecr:{match[2]}:{match[1]}:repository/{match[3]}" for match in found if match is not None})
+
+
+def _users_of_files(environment: EnvironmentPlan) -> list[str]:
+    return ["gateway", "worker"] if environment.vercel is None else ["gateway", "worker", WEB]
 
 
 def _files(environment: EnvironmentPlan) -> list[Statement]:

@@ -11,7 +11,7 @@ import pulumi_aws as aws
 from components.aws.naming import role_arn
 from components.aws.platform import AwsPlatform, Workload
 from components.aws.policy_document import document
-from components.aws.roles import EXECUTION
+from components.aws.roles import EXECUTION, WEB
 from components.guard import Guard
 from settings.plan import EnvironmentPlan
 
@@ -57,7 +57,8 @@ def create_secret(
         tags=dict(tags),
         opts=guard.retrying(parent),
     )
-    others = sorted({*get_args(Workload), EXECUTION} - set(readers))
+    everybody = {*get_args(Workload), EXECUTION, *([] if environment.vercel is None else [WEB])}
+    others = sorted(everybody - set(readers))
     aws.secretsmanager.SecretPolicy(
         f"{name}-policy",
         secret_arn=secret.arn,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import pulumi
 import pulumi_aws as aws
 
-from components.aws.platform import Workload
+from components.aws.roles import WEB
 from components.aws.secret import create_secret
 from components.database import DatabaseFacts, TenantDatabaseArgs
 from components.registry import external_entry
+
+KIND_TAG: Final = "kind"
+"""Tells URLs that lead to the internet from those of private databases."""
 
 
 def create_external_database(args: TenantDatabaseArgs, parent: pulumi.Resource) -> DatabaseFacts:
@@ -20,8 +24,8 @@ def create_external_database(args: TenantDatabaseArgs, parent: pulumi.Resource) 
     at the provider.
     """
     tenant, external = args.tenant, args.tenant.external
-    app: tuple[Workload, ...] = ("gateway", "worker") if tenant.state == "active" else ()
-    exports: tuple[Workload, ...] = ("backup",)
+    app = ("gateway", "worker", WEB) if tenant.state == "active" else ()
+    exports = ("backup",)
     shared = external.backup_dsn is None
     _store(
         args,
@@ -49,7 +53,7 @@ def _store(
     secret_name: str,
     value: str,
     *,
-    readers: Sequence[Workload],
+    readers: Sequence[str],
     parent: pulumi.Resource,
 ) -> None:
     secret = create_secret(
@@ -58,7 +62,7 @@ def _store(
         readers=readers,
         environment=args.environment,
         platform=args.clouds.aws.platform,
-        tags={"role": "database", **args.tenant.labels},
+        tags={"role": "database", KIND_TAG: "external", **args.tenant.labels},
         guard=args.guard,
         parent=parent,
     )

@@ -16,10 +16,9 @@ def app_name(workload: str) -> str:
     return f"app-{workload}"
 
 
-def queue_variables(environment: EnvironmentPlan) -> dict[str, str]:
-    """Topic of each queue, to publish to."""
-    topics = f"projects/{environment.gcp.project}/topics"
-    return {queue_variable(name): f"{topics}/{app_name(name)}" for name in environment.queues}
+def topic_path(environment: EnvironmentPlan, queue: str) -> str:
+    """Full name of a queue's topic, to publish to."""
+    return f"projects/{environment.gcp.project}/topics/{app_name(queue)}"
 
 
 def container_variables(
@@ -29,7 +28,7 @@ def container_variables(
     values = {
         "TENANTRY_PROJECT": environment.gcp.project,
         **whereabouts(environment, "gcp"),
-        **queue_variables(environment),
+        **{queue_variable(queue): topic_path(environment, queue) for queue in environment.queues},
         **plain,
     }
     variables: dict[str, gcp.cloudrunv2.ServiceTemplateContainerEnvArgsDict] = {

@@ -27,6 +27,8 @@ WEB = "tenantry-web@ledgerly-prod.iam.gserviceaccount.com"
 
 def with_vercel(document: Document, **more: object) -> None:
     document["vercel"] = {"team": "ledgerly", "team_id": TEAM, "project": "ledgerly-prod", **more}
+    image = f"europe-docker.pkg.dev/images/ledgerly/gateway@sha256:{'a' * 64}"
+    document["services"] = {"gateway": {"image": image, "host": "api.ledgerly.example"}}
 
 
 @functools.cache
@@ -132,6 +134,7 @@ def test_wiring_is_production_s_alone_and_holds_no_key() -> None:
         "TENANTRY_ENVIRONMENT": "prod",
         "TENANTRY_REGION": "europe-west1",
         "TENANTRY_REGISTRY": "ledgerly-prod-registry",
+        "TENANTRY_GATEWAY_URL": "https://api.ledgerly.example",
         "GCP_PROJECT_ID": "ledgerly-prod",
         "GCP_PROJECT_NUMBER": plain().inputs(IMPERSONATION, "web-impersonation")["member"].split("/")[4],
         "GCP_SERVICE_ACCOUNT_EMAIL": WEB,
@@ -248,10 +251,11 @@ def test_the_web_account_works_for_tenants_whose_databases_are_no_private_ones()
             {"id": "dune", "kind": "external", "external": {"provider": "neon"}},
             {"id": "ember", "kind": "firestore"},
         ]
-        document["external_secrets"]["DUNE_DATABASE_URL"] = "postgres://u:p@db.example/dune?sslmode=verify-full"
+        document["external_secrets"] = {"DUNE_DATABASE_URL": "postgres://u:p@db.example/dune?sslmode=verify-full"}
 
-    run = build("prod", edit)
+    run = build("dev", edit)
+    web = "serviceAccount:tenantry-web@ledgerly-dev.iam.gserviceaccount.com"
     readers = run.inputs("gcp:secretmanager/secretIamBinding:SecretIamBinding", "dune-database-url-readers")["members"]
-    assert f"serviceAccount:{WEB}" in readers
+    assert web in readers
     users = run.inputs("gcp:serviceaccount/iAMBinding:IAMBinding", "ember-account-users")["members"]
-    assert f"serviceAccount:{WEB}" in users
+    assert web in users
