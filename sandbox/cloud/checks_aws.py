@@ -102,7 +102,13 @@ _KEY_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
 def _check_keys(world: World) -> None:
     for path in _KEY_PATHS.get(world.token, ()):
         for reference in values_at(world.inputs, path):
-            _find_key(world, str(reference), world.region)
+            _find_key(world, str(reference), _key_region(world))
+
+
+def _key_region(world: World) -> str:
+    """Where the key has to be: with the resource, and a trail's with the bucket that it fills (CreateTrail)."""
+    bucket = world.store.get(BUCKET, str(world.value("s3BucketName"))) if world.token == TRAIL else None
+    return world.region if bucket is None else str(bucket.outputs.get("region"))
 
 
 def _find_key(world: World, reference: str, region: str) -> CloudObject | None:
@@ -143,7 +149,7 @@ def _find_key(world: World, reference: str, region: str) -> CloudObject | None:
 def _need_key_policy(world: World, path: str, service: str, code: str, message: str) -> None:
     """The key's policy must name the service that is to use it."""
     reference = world.value(path)
-    key = _find_key(world, str(reference), world.region) if reference else None
+    key = _find_key(world, str(reference), _key_region(world)) if reference else None
     if key is not None and service not in str(key.outputs.get("policy")):
         raise AwsError(400, message, code)
 

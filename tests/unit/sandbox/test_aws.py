@@ -298,6 +298,17 @@ def test_logs_and_the_trail_need_policies_that_name_them(amazon: Amazon) -> None
     amazon.make(TRAIL, **trail, kmsKeyId=allowed["arn"])
 
 
+def test_the_key_of_a_trail_is_where_its_bucket_is(amazon: Amazon) -> None:
+    document = json.dumps({"Principal": {"Service": "cloudtrail.amazonaws.com"}})
+    _, home = amazon.make(KEY, "home", policy=document)
+    _, away = amazon.make(KEY, "away", policy=document, region="eu-west-1")
+    amazon.make(BUCKET, bucket="audit", region="eu-west-1")
+    amazon.make(BUCKET_POLICY, bucket="audit", policy=document, region="eu-west-1")
+    with pytest.raises(CloudError, match=r"is in eu-central-1, but .* is in eu-west-1: they must be the same"):
+        amazon.make(TRAIL, name="audit", s3BucketName="audit", kmsKeyId=home["arn"])
+    amazon.make(TRAIL, name="audit", s3BucketName="audit", kmsKeyId=away["arn"])
+
+
 # --- buckets ---------------------------------------------------------------------------------------------------------
 
 
