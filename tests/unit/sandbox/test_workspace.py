@@ -49,8 +49,8 @@ def test_secrets_at_every_depth_are_replaced_by_path() -> None:
 @pytest.mark.parametrize(
     ("key", "start"),
     [
-        ("ACME_DATABASE_URL", "postgresql://sandbox:"),
-        ("databaseUrl", "postgresql://sandbox:"),
+        ("ACME_DATABASE_URL", "postgresql://app:"),
+        ("databaseUrl", "postgresql://app:"),
         ("SENTRY_DSN", "https://"),
         ("partnerDsn", "https://"),
         ("DATABASE_URL_PREFIX", "https://"),
