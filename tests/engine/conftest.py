@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _NOT_OURS = (
-    r"gcp\..* has been deprecated in favor of:DeprecationWarning",  # the provider's SDK, of its own aliases
+    r"(aws|gcp|s3)\..* has been deprecated in favor of:DeprecationWarning",  # the provider's SDK, of its own aliases
     r"unclosed event loop:ResourceWarning",  # the Pulumi SDK opens one per thread that serves the engine, and its
     r"unclosed <socket.socket fd=\d+, family=1,:ResourceWarning",  # self-pipe; neither is ever closed
 )

@@ -10,12 +10,14 @@ import pytest
 from sandbox.cloud import FaultRule
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.engine.conftest import SandboxFactory
 
     Project = Callable[..., Path]
+    RunApart = Callable[..., subprocess.CompletedProcess[str]]
 
 # When an update fails, the engine goes away while the SDK's program still waits for it.
 pytestmark = pytest.mark.filterwarnings(
@@ -163,3 +165,123 @@ def test_what_the_sdk_does_not_know_stops_the_preview(sandbox_factory: SandboxFa
     result = sandbox_factory(source=project(typo, settings()), packs=()).preview()
     assert not result.ok
     assert "settings.ipConfiguration.sslmode: unknown property" in result.errors
+
+
+AWS_PROGRAM = """
+import json, pulumi, pulumi_aws as aws
+config = pulumi.Config("test")
+generation, days, env = config.require("generation"), config.require_int("days"), config.require("env")
+amazon = aws.Provider(
+    "aws", region="eu-central-1", allowed_account_ids=["111122223333"], default_tags={"tags": {"env": env}})
+opts = pulumi.ResourceOptions(provider=amazon)
+vpc = aws.ec2.Vpc("vpc", cidr_block="10.0.0.0/16", opts=opts)
+subnets = [
+    aws.ec2.Subnet(f"subnet-{zone}", vpc_id=vpc.id, cidr_block=f"10.0.{number}.0/24",
+                   availability_zone=f"eu-central-1{zone}", opts=opts)
+    for number, zone in enumerate("ab")]
+group = aws.ec2.SecurityGroup("group", name="db", vpc_id=vpc.id, opts=opts)
+aws.vpc.SecurityGroupIngressRule(
+    "rule", security_group_id=group.id, ip_protocol="tcp", from_port=5432, to_port=5432, cidr_ipv4="10.0.0.0/16",
+    opts=opts)
+key = aws.kms.Key("key", enable_key_rotation=True, opts=opts)
+far = aws.kms.Key("far", enable_key_rotation=True, region="eu-west-1", opts=opts)
+for name, found in (("home", key), ("backup", far)):
+    aws.kms.Alias(f"{name}-alias", name="alias/data", target_key_id=found.key_id, region=found.region, opts=opts)
+subnet_group = aws.rds.SubnetGroup("subnets", name="db", subnet_ids=[found.id for found in subnets], opts=opts)
+instance = aws.rds.Instance(
+    "instance", identifier=f"main-{generation}", instance_class="db.t4g.micro", engine="postgres", engine_version="17",
+    allocated_storage=20, username=f"admin{generation}", manage_master_user_password=True, storage_encrypted=True,
+    kms_key_id=key.arn, db_subnet_group_name=subnet_group.name, vpc_security_group_ids=[group.id],
+    backup_retention_period=days, final_snapshot_identifier=f"main-{generation}-final", opts=opts)
+aws.rds.InstanceAutomatedBackupsReplication(
+    "replicated", source_db_instance_arn=instance.arn, kms_key_id=far.arn, region="eu-west-1", opts=opts)
+bucket = aws.s3.Bucket("registry", bucket="acme-registry", opts=opts)
+aws.s3.BucketVersioning(
+    "versions", bucket=bucket.bucket, versioning_configuration={"status": "Enabled"}, opts=opts)
+entry = aws.s3.BucketObjectv2(
+    "entry", bucket=bucket.bucket, key="tenants/acme.json", content='{"id": "acme"}', opts=opts)
+secret = aws.secretsmanager.Secret("secret", name=f"credential-{generation}", kms_key_id=key.arn, opts=opts)
+aws.secretsmanager.SecretVersion(
+    "version", secret_id=secret.id, secret_string=pulumi.Output.secret("hunter2-hunter2"), opts=opts)
+pulumi.export("endpoint", instance.endpoint)
+pulumi.export("keys", aws.s3.get_objects_output(
+    bucket=entry.bucket, prefix="tenants/", opts=pulumi.InvokeOutputOptions(provider=amazon)).keys)
+"""
+AWS_INSTANCE = "aws:rds/instance:Instance"
+
+
+def aws_settings(generation: str = "1", *, days: int = 7, env: str = "dev") -> dict[str, object]:
+    return {"test:generation": generation, "test:days": days, "test:env": env}
+
+
+def test_an_aws_account_is_made_changed_replaced_and_emptied(sandbox_factory: SandboxFactory, project: Project) -> None:
+    first = sandbox_factory(source=project(AWS_PROGRAM, aws_settings()), packs=())
+    assert first.preview().require().changes == {"create": 19}
+    assert first.up().require().changes == {"create": 19}
+    outputs = first.outputs()
+    assert outputs["endpoint"].startswith("main-1.")
+    assert outputs["endpoint"].endswith(".eu-central-1.rds.amazonaws.com:5432")
+    assert outputs["keys"] == ["tenants/acme.json"]
+    assert first.preview().require().changes == {"same": 19}
+    assert first.refresh().require().changes == {"same": 19}
+    assert "hunter2" not in json.dumps(first.export())
+
+    longer = sandbox_factory(source=project(AWS_PROGRAM, aws_settings(days=35)), home=first.layout.home, packs=())
+    changed = {step.name: (step.op, step.diffs) for step in longer.up().require().changed}
+    assert changed == {"instance": ("update", ("backupRetentionPeriod",))}
+    # Default tags reach everything that has tags, in place.
+    tagged = sandbox_factory(
+        source=project(AWS_PROGRAM, aws_settings(days=35, env="prod")), home=first.layout.home, packs=()
+    )
+    ops = {step.name: step.op for step in tagged.up().require().changed}
+    assert {*ops.values()} == {"update"}
+    assert {*ops} >= {"vpc", "instance", "registry", "secret", "key", "far"}
+    assert not {*ops} & {"versions", "version", "home-alias"}
+
+    with tagged.cloud() as cloud:
+        cloud.drift(AWS_INSTANCE, "main-1", "backupRetentionPeriod", 0)
+        cloud.remove(
+            "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+            cloud.objects("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")[0].id,
+        )
+    assert tagged.refresh().require().changes == {"update": 1, "delete": 1, "same": 18}
+    repaired = {step.name: step.op for step in tagged.up().require().changed}
+    assert repaired == {"instance": "update", "rule": "create"}
+
+    renamed = sandbox_factory(
+        source=project(AWS_PROGRAM, aws_settings("2", days=35, env="prod")), home=first.layout.home, packs=()
+    )
+    steps = {step.name: step.op for step in renamed.up().require().changed}
+    # New names: the new ones are made first, and then the old ones go, the database with a final snapshot.
+    assert steps == dict.fromkeys(("instance", "replicated", "secret", "version"), "delete-replaced")
+
+    renamed.destroy().require()
+    with renamed.cloud() as cloud:
+        assert cloud.objects() == []
+        assert [(token, name) for token, name, _ in cloud.store.reservations() if "kms" not in token] == [
+            ("aws:rds/snapshot:Snapshot", "main-1-final@eu-central-1"),
+            ("aws:rds/snapshot:Snapshot", "main-2-final@eu-central-1"),
+            ("aws:secretsmanager/secret:Secret", "credential-1@eu-central-1"),
+            ("aws:secretsmanager/secret:Secret", "credential-2@eu-central-1"),
+        ]
+
+
+@pytest.mark.parametrize("kind", [AWS_INSTANCE, "aws:ec2/vpc:Vpc", "aws:secretsmanager/secret:Secret"])
+def test_an_interrupted_creation_is_found_again(
+    sandbox_factory: SandboxFactory, project: Project, run_apart: RunApart, kind: str
+) -> None:
+    """By its name, where a read takes one; by its tags, or by another property, where only the server knows the id."""
+    sandbox = sandbox_factory(source=project(AWS_PROGRAM, aws_settings()), packs=())
+    with sandbox.cloud() as cloud:
+        cloud.faults.add(FaultRule(op="create", type=kind, kill="engine", when="after"))
+    run_apart(sandbox, "s.up(preview=False)")
+    with sandbox.cloud() as cloud:
+        (made,) = cloud.objects(kind)
+    sandbox.recover(say=lambda _line: None)
+    (recovered,) = [found for found in sandbox.export()["deployment"]["resources"] if found["type"] == kind]
+    assert recovered["id"] == made.id
+    assert recovered["outputs"]["arn"] == made.outputs["arn"]
+    sandbox.up().require()
+    with sandbox.cloud() as cloud:
+        assert [item.id for item in cloud.objects(kind)] == [made.id]
+    assert sandbox.preview().require().changes == {"same": 19}
