@@ -141,7 +141,7 @@ def _check_certificate(  # noqa: PLR0917
     findings: Findings,
 ) -> None:
     """On AWS a public host needs a certificate, given or made; Google makes its own."""
-    written = sorted(service.model_fields_set & {"certificate", "zone"})
+    written = [field for field in ("certificate", "zone") if getattr(service, field) is not None]
     if home == "gcp" or service.host is None:
         reason = (
             "is a setting of AWS, and services run on the home cloud, Google Cloud"

@@ -10,6 +10,7 @@ import datetime as dt
 import itertools
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 _MONTHS: Final = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
@@ -54,6 +55,7 @@ class Schedule:
         """Whether it leaves out days of the month as well as days of the week."""
         return len(self.days) < _DAYS_OF_MONTH and len(self.weekdays) < _DAYS_OF_WEEK
 
+    @cache  # noqa: B019 - frozen, and a stack has few schedules
     def longest_gap_days(self) -> int | None:
         """Most days between two days on which it runs; None when it never does (30 February)."""
         runs = [number for number in range(_DAYS) if self.runs_on(_FIRST_DAY + dt.timedelta(days=number))]

@@ -41,8 +41,10 @@ def inspect(url: str) -> tuple[Target | None, list[tuple[str, str]]]:
 
     No message holds any part of the URL.
     """
+    if url != url.strip():
+        return None, [("has white space around it", "set it again without the end of the line")]
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url)
         host, user, password = parts.hostname or "", parts.username or "", parts.password or ""
         _ = parts.port  # raises when it is no number
     except ValueError:

@@ -33,8 +33,12 @@ def check_external(
     section = raw.get("secrets")
     listed = section.get("external") or [] if isinstance(section, dict) else []
     values = raw.get(EXTERNAL_SECRETS) or {}
-    if not isinstance(listed, list) or not isinstance(values, dict):
-        return []  # reported as a wrong type, or as unknown names below
+    if not isinstance(values, dict):
+        return [
+            Problem(path=_PATH, message="is no mapping of names to values", fix=f"set each with {set_command('NAME')}")
+        ]
+    if not isinstance(listed, list):
+        return []  # reported as a wrong type
     application, urls = {str(name) for name in listed}, _urls(guests)
     problems = _missing(application, urls, values)
     unused = {str(name) for name in values} - application - urls.keys()

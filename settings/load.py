@@ -158,6 +158,8 @@ class _Rest:
             unjudged += [yaml_path((key, name) if name else (key,)) for name in self._broken.get(key, ())]
         self._drop_what_leans(rest)
         positions = self._place_tenants(rest)
+        if self._lost("aws", "region"):  # a certificate is of the region that is lost
+            unjudged += [yaml_path(("services", name, "certificate")) for name in rest["services"]]
         unjudged += self._lost_default(rest)
         return rest, positions, tuple(unjudged)
 

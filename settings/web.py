@@ -172,7 +172,9 @@ def _check_gateway(settings: Settings, home: Cloud | None, tenants: Iterable[Ten
 def _check_delivery(delivery: DeliverySettings, home: Cloud, findings: Findings) -> None:
     path = "tenantry:delivery"
     if home == "gcp":
-        for field in sorted(delivery.model_fields_set & {"certificate", "signing_key", "waf", "zone"}):
+        for field in ("certificate", "signing_key", "waf", "zone"):
+            if not getattr(delivery, field):
+                continue
             findings.add(
                 f"{path}.{field}",
                 "is a setting of AWS, and files are delivered from the home cloud, Google Cloud",

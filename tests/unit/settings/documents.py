@@ -113,7 +113,8 @@ def web(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 def web_aws(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The same on AWS."""
-    document = web({"aws": copy.deepcopy(_AWS), "gcp": DELETE, "delivery.zone": "Z0123456789ABC"})
+    zone = "Z0123456789ABC"
+    document = web({"aws": copy.deepcopy(_AWS), "gcp": DELETE, "delivery.zone": zone, "services.gateway.zone": zone})
     return _changed(document, changes or {})
 
 

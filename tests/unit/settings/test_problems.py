@@ -87,6 +87,158 @@ def test_all_at_once() -> None:
     ]
 
 
+def test_every_bad_input_at_once() -> None:
+    """One of each: kind, region, cloud, pool, external secret, domain, budget, target, and a broken section."""
+    document = web(
+        {
+            "gcp.backup_region": "eu-west-1",
+            "monitoring.budget": {"amount": 100},
+            "delivery.host": "app.ledgerly.example",
+            "pools.amazon": {"capacity": 1, "kind": "rds"},
+            "pools.general.region": "eu-central-1",
+            "secrets.external": ["SENTRY_DSN"],
+            "tenants": [
+                {"id": "acme", "kind": "mysql"},
+                {"id": "birchwood", "kind": "rds"},
+                {"id": "cobalt", "pool": "amazon"},
+                {"id": "dune", "kind": "external", "targets": {"region": {"rpo_minutes": 5, "rto_minutes": 240}}},
+                {"id": "elm", "targets": {"region": {"rpo_minutes": 5, "rto_minutes": 480}}},
+                {"id": "firn", "kind": "firestore", "connection_limit": 3},
+            ],
+        }
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(document, "dev", encrypted=True)
+    assert [(problem.path, problem.message) for problem in caught.value.problems] == [
+        ("tenantry:delivery.host", "is also tenantry:vercel.domains[0].name; a domain leads to one place"),
+        (
+            "tenantry:external_secrets.DUNE_DATABASE_URL",
+            "is missing, and tenant 'dune' is of kind external: it holds the URL of its database",
+        ),
+        ("tenantry:external_secrets.SENTRY_DSN", "is missing, and secrets.external lists SENTRY_DSN"),
+        ("tenantry:gcp.backup_region", "is a region of AWS; those of Google Cloud look like europe-west1"),
+        ("tenantry:gcp.billing_account", "is missing, and monitoring.budget needs it"),
+        (
+            "tenantry:pools.amazon.kind",
+            "pool 'amazon': is rds, which runs on AWS, and the stack has no section tenantry:aws",
+        ),
+        (
+            "tenantry:pools.general.region",
+            "pool 'general': is a region of AWS, and cloudsql runs on Google Cloud",
+        ),
+        ("tenantry:tenants[0].kind", "tenant 'acme': is not one of the allowed values"),
+        (
+            "tenantry:tenants[1].kind",
+            "tenant 'birchwood': is rds, which runs on AWS, and the stack has no section tenantry:aws",
+        ),
+        (
+            "tenantry:tenants[3].targets.region.rpo_minutes",
+            "tenant 'dune': cannot be met: the nightly export reaches 1440 minutes when the scope is region (R3.3)",
+        ),
+        (
+            "tenantry:tenants[4].targets.region.rpo_minutes",
+            "tenant 'elm': cannot be met: pool general reaches 1440 minutes when the scope is region (R3.3)",
+        ),
+        (
+            "tenantry:tenants[5].connection_limit",
+            "tenant 'firn': kind is firestore, which has no connection_limit",
+        ),
+    ]
+
+
+BAD_TENANT: Final = "tenantry:tenants[0].connection_limit"
+
+
+@pytest.mark.parametrize(
+    ("document", "changes", "place"),
+    [
+        (web, {"gcp": "europe"}, "gcp"),
+        (web, {"gcp.region": "Europe"}, "gcp.region"),
+        (web, {"gcp.zzz": 1}, "gcp.zzz"),
+        (web, {"gcp.project": DELETE}, "gcp.project"),
+        (web_aws, {"aws": []}, "aws"),
+        (web_aws, {"aws.region": "Europe", "aws.zones": ["eu-central-1a", "eu-central-1b"]}, "aws.region"),
+        (
+            web_aws,
+            {
+                "aws.region": "Europe",
+                "services.gateway.certificate": f"arn:aws:acm:eu-central-1:111122223333:certificate/{'0' * 36}",
+                "services.gateway.zone": DELETE,
+            },
+            "aws.region",
+        ),
+        (web_aws, {"aws.account_id": 111122223333}, "aws.account_id"),
+        (both, {"environment.home": "azure"}, "environment.home"),
+        (both, {"environment.home": DELETE}, "environment.home"),
+        (web, {"environment": None}, "environment"),
+        (web, {"environment.name": "production"}, "environment.name"),
+        (web, {"environment.cost_centre": DELETE}, "environment.cost_centre"),
+        (web, {"monitoring": DELETE}, "monitoring"),
+        (web, {"monitoring.app_host": 1}, "monitoring.app_host"),
+        (web, {"vercel": []}, "vercel"),
+        (web, {"vercel.team": DELETE}, "vercel.team"),
+        (web, {"vercel.secrets": {"production": {"port": "PORT"}}}, "vercel.secrets.production.port"),
+        (web, {"services": []}, "services"),
+        (web, {"services.gateway": None}, "services.gateway"),
+        (web, {"services.worker.port": 0}, "services.worker.port"),
+        (web, {"services.W": {}}, "services.W"),
+        (web, {"tasks.quotes.schedule": "daily"}, "tasks.quotes.schedule"),
+        (web, {"tasks": None}, "tasks"),
+        (web, {"queues.orders.max_attempts": 1}, "queues.orders.max_attempts"),
+        (web, {"delivery.host": "localhost"}, "delivery.host"),
+        (web_aws, {"delivery.zone": "zone"}, "delivery.zone"),
+        (web, {"secrets": [], "services.worker.secrets": ["SENTRY_DSN"]}, "secrets"),
+        (web, {"secrets.external": {}, "vercel.secrets": {"production": {"S": "SENTRY_DSN"}}}, "secrets.external"),
+        (web, {"secrets.external": {}, "tasks.quotes.secrets": ["SENTRY_DSN"]}, "secrets.external"),
+        (web, {"backups": 1}, "backups"),
+        (web, {"pools.spare": {}}, "pools.spare.capacity"),
+        (web, {"plans.spare": {"ring": "x"}}, "plans.spare.ring"),
+    ],
+    ids=str,
+)
+def test_a_broken_section_hides_nobodys_mistakes(
+    document: Callable[[dict[str, Any]], dict[str, Any]], changes: dict[str, Any], place: str
+) -> None:
+    """And none of what only looks wrong because of it is reported beside."""
+    kind = "rds" if document is web_aws else "cloudsql"
+    bad = {"id": "acme", "plan": "enterprise", "kind": kind, "connection_limit": 4000}
+    raw = document(changes) | {"tenants": [bad]}
+    found = [problem.path for problem in problems(raw)]
+    assert BAD_TENANT in found
+    others = [path for path in found if path != BAD_TENANT]
+    assert others
+    assert {path for path in others if not path.startswith(f"tenantry:{place}")} == set()
+
+
+def test_nothing_is_said_of_tenants_without_a_default_plan() -> None:
+    document = dev({"environment.default_plan": 1, "tenants.2.connection_limit": 4000})
+    assert [problem.path for problem in problems(document)] == [
+        "tenantry:environment.default_plan",
+        "tenantry:tenants[2].connection_limit",
+    ]
+
+
+def test_what_does_not_lean_on_the_home_is_judged_without_one() -> None:
+    document = both(
+        {
+            "environment.home": DELETE,
+            "pools.amazon": {"capacity": 1, "kind": "rds", "tier": "db-f1-micro"},
+            "pools.general.pitr_days": 1,
+            "tenants": [
+                {"id": "acme", "pool": "gold"},
+                {"id": "birchwood", "kind": "rds", "pool": "gold"},
+                {"id": "dune", "kind": "external", "pool": "general"},
+            ],
+        }
+    )
+    assert [problem.path for problem in problems(document)] == [
+        "tenantry:environment.home",
+        "tenantry:pools.amazon.tier",
+        "tenantry:tenants[1].pool",
+        "tenantry:tenants[2].pool",
+    ]
+
+
 def test_what_leans_on_something_broken_is_not_reported_twice() -> None:
     broken_pool = dev({"pools.general.capacity": "many"})
     assert [problem.path for problem in problems(broken_pool)] == ["tenantry:pools.general.capacity"]
