@@ -1,5 +1,6 @@
 """The frame: whatever a rule meets, the answer is a judgement and never silence."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 import pytest
@@ -8,20 +9,32 @@ from pulumi_policy.proxy import unknown_checking_proxy
 
 from policies.frame import expect
 from policies.frame.bridge import to_policy
+from policies.frame.exemptions import Exemption, Exemptions
 from policies.frame.index import Index
 from policies.frame.resources import Resource
-from policies.frame.rules import Config, ConfigError, Family, Finding, ResourceRule, Setting, Severity, StackRule
+from policies.frame.rules import (
+    Config,
+    ConfigError,
+    Family,
+    Finding,
+    ResourceRule,
+    Setting,
+    Severity,
+    StackPolicy,
+    StackRule,
+)
 from policies.frame.values import ABSENT, UNKNOWN, items, read, thaw
-from tests.policies.gcp.fixtures import COMPLIANT
 from tests.policies.support import (
     NO_EXEMPTIONS,
     UNKNOWN_NUMBER_VALUE,
     UNKNOWN_OBJECT_VALUE,
     UNKNOWN_STRING_VALUE,
+    Stack,
     judge,
     judge_all,
     run,
 )
+from tests.policies.test_compliant import COMPLIANT
 
 _BUCKET = "gcp:storage/bucket:Bucket"
 _FLOOR = Setting(name="minDays", default=30, minimum=7, maximum=90, description="Days.")
@@ -111,6 +124,121 @@ def test_a_stack_rule_that_breaks_is_a_violation_of_the_stack() -> None:
     assert reports == [("rule example could not be evaluated (KeyError), so it refuses. Fix it.", None)]
 
 
+def _stack_rule(name: str, severity: Severity, message: str | None, *settings: Setting) -> StackRule:
+    def check(stack: Index, config: Config) -> Iterator[Finding]:
+        for setting in settings:
+            yield Finding(f"{setting.name} {config.number(setting.name)}")
+        if message is None:
+            raise KeyError("hunter2")
+        yield Finding(message, next(iter(stack.of(_BUCKET))).urn)
+
+    return StackRule(
+        name=name,
+        family=Family.RETENTION,
+        refuses="An example.",
+        severity=severity,
+        remediation=f"Fix {name}.",
+        requirements=("R8.2", name),
+        settings=settings,
+        check=check,
+    )
+
+
+class TestSharedPolicy:
+    """Rules that share a CrossGuard policy keep their names, remediation, settings and exemptions."""
+
+    POLICY = StackPolicy(
+        name="shared",
+        refuses="Examples.",
+        rules=(
+            _stack_rule("first-rule", Severity.LOW, "one", _FLOOR),
+            _stack_rule("second-rule", Severity.CRITICAL, None),
+            _stack_rule("shared", Severity.MEDIUM, "three"),
+        ),
+    )
+
+    def _reports(self, exemptions: Exemptions) -> list[tuple[str, str]]:
+        policy = to_policy(self.POLICY, exemptions)
+        assert isinstance(policy, StackValidationPolicy)
+        stack = Stack()
+        stack.add(_BUCKET, "bucket", {})
+        reports: list[tuple[str, str]] = []
+
+        def report(message: str, where: str | None = None) -> None:
+            reports.append((str(where).rpartition("::")[2], message))
+
+        policy.validate(StackValidationArgs(list(stack.resources.values()), {"minDays": 14.0}), report)
+        return reports
+
+    def test_each_speaks_for_itself_and_one_that_breaks_stops_no_other(self) -> None:
+        assert self._reports(NO_EXEMPTIONS) == [
+            ("tenantry-prod", "first-rule: minDays 14. Fix first-rule."),
+            ("bucket", "first-rule: one. Fix first-rule."),
+            (
+                "tenantry-prod",
+                "second-rule: rule second-rule could not be evaluated (KeyError), so it refuses. Fix second-rule.",
+            ),
+            ("bucket", "three. Fix shared."),
+        ]
+
+    def test_an_exemption_is_from_one_of_them(self) -> None:
+        entry = Exemption(
+            rule="first-rule",
+            resource=f"urn:pulumi:prod::tenantry::{_BUCKET}::bucket",
+            reason="An example of a reason",
+            owner="platform-team",
+            expires=dt.date(2026, 1, 2),
+        )
+
+        found = self._reports(Exemptions(entries=(entry,), today=dt.date(2026, 1, 1)))
+
+        assert [message for name, message in found if name == "bucket"] == ["three. Fix shared."]
+
+    def test_the_policy_is_as_grave_as_the_gravest_and_has_all_their_settings(self) -> None:
+        policy = to_policy(self.POLICY, NO_EXEMPTIONS)
+
+        assert policy.severity is Severity.CRITICAL
+        assert policy.config_schema is not None
+        assert set(policy.config_schema.properties) == {"minDays"}
+        assert policy.framework is not None
+        assert policy.framework.specification == "R8.2, first-rule, second-rule, shared"
+
+
+def test_siblings_are_found_by_name_by_list_and_by_edge_once_each() -> None:
+    stack = Stack()
+    target = stack.add(_BUCKET, "target", {"name": "t"})
+    token = "gcp:storage/bucketObject:BucketObject"
+    stack.add(token, "by-name", {"bucket": "t"})
+    stack.add(token, "by-list", {"bucket": ["other", "t"]})
+    stack.add(token, "by-edge", {"bucket": UNKNOWN_STRING_VALUE}, built_from={"bucket": ["target"]})
+    stack.add(token, "by-both", {"bucket": "t"}, built_from={"bucket": ["target"]})
+    stack.add(token, "other", {"bucket": "other"})
+    stack.add(token, "unknown", {"bucket": UNKNOWN_STRING_VALUE})
+    stack.add(token, "unset", {})
+    index = Index(list(stack.resources.values()))
+    (subject,) = index.of(_BUCKET)
+    assert subject.name == target
+
+    found = index.siblings(subject, (token,), "bucket", "t", None, "")
+
+    assert sorted(item.name for item in found) == ["by-both", "by-edge", "by-list", "by-name"]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "words is not set; it must include a"),
+        ([], "words does not; it must include a"),
+        ("a", "words does not; it must include a"),
+        (UNKNOWN_STRING_VALUE, "words is not known during preview; it must include a"),
+        (["b", UNKNOWN_STRING_VALUE], "words does not; it must include a"),
+    ],
+)
+def test_a_list_must_include_a_word(value: object, message: str) -> None:
+    assert list(expect.includes(thaw(unknown_checking_proxy({"words": value})), "words", "a")) == [message]
+    assert list(expect.includes({"words": ["b", "a"]}, "words", "a")) == []
+
+
 def test_a_property_of_the_wrong_shape_is_a_violation() -> None:
     found = judge(
         "sql-authorized-networks",
@@ -193,7 +321,8 @@ def test_no_rule_quotes_a_secret(token: str) -> None:
     props = _with_every_string(COMPLIANT[token], secret)
     assert isinstance(props, dict)
 
-    assert secret not in str(judge_all(token, props | {"password": secret, "policyData": secret}))
+    more = dict.fromkeys(("password", "policyData", "policy"), secret)
+    assert secret not in str(judge_all(token, props | more))
 
 
 def test_everything_unknown_is_never_silence_for_a_guarded_type() -> None:
@@ -213,4 +342,19 @@ def test_everything_unknown_is_never_silence_for_a_guarded_type() -> None:
         "sql-point-in-time",
         "sql-public-ip",
         "sql-tls",
+    ]
+
+
+def test_nor_for_a_database_of_the_other_cloud() -> None:
+    token = "aws:rds/instance:Instance"
+    props = dict.fromkeys(COMPLIANT[token], UNKNOWN_OBJECT_VALUE)
+
+    assert sorted(judge_all(token, props)) == [
+        "rds-backups",
+        "rds-encrypted",
+        "rds-iam-authentication",
+        "rds-kept",
+        "rds-master-password",
+        "rds-observed",
+        "rds-public-address",
     ]
