@@ -211,7 +211,7 @@ class Cloud:
             return object_id, state
         fault = self.faults.due("read", token, target.name)
         if fault is not None:
-            strike(fault)
+            strike(fault, token)
         item = self._stored(token, object_id, state, config) if state else self._import(token, object_id, config)
         if item is None:
             return None
@@ -396,7 +396,7 @@ class Cloud:
         fault: FaultRule | None = self.faults.due(op, target.type, target.name)
         if fault is not None and fault.when == "before":
             self._note(op, target, object_id, f"fault: {fault.error or fault.kill} before commit")
-            strike(fault)
+            strike(fault, target.type)
         try:
             with self.store.transaction():
                 result = commit()
@@ -405,7 +405,7 @@ class Cloud:
             self._note(op, target, object_id, str(error))
             raise
         if fault is not None:
-            strike(fault)
+            strike(fault, target.type)
         return result
 
     def _note(self, op: Op, target: Target, object_id: str, result: str) -> None:

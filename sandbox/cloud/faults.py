@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from sandbox.cloud.errors import CloudError
+from sandbox.cloud.errors import CloudError, refusal
 
 if TYPE_CHECKING:
     from sandbox.cloud.store import Store
@@ -21,6 +21,12 @@ _MESSAGES: Final = {
     "429": (429, "Quota exceeded for quota metric 'Write requests'", "rateLimitExceeded"),
     "500": (500, "Internal error encountered.", "backendError"),
     "timeout": (504, "context deadline exceeded: timeout while waiting for the operation", "timeout"),
+}
+
+_AWS_MESSAGES: Final = {
+    "429": (400, "Rate exceeded", "ThrottlingException"),
+    "500": (500, "We encountered an internal error. Please try again.", "InternalFailure"),
+    "timeout": (504, "The request timed out", "RequestTimeout"),
 }
 
 
@@ -81,14 +87,14 @@ class Faults:
         return hit
 
 
-def strike(rule: FaultRule) -> None:
-    """Carry out a fault.
+def strike(rule: FaultRule, token: str) -> None:
+    """Carry out a fault on a call for a resource type.
 
     Raises:
-        CloudError: the injected API error.
+        CloudError: the injected API error, in the words of the type's cloud.
     """
     if rule.error is not None:
-        raise CloudError(*_MESSAGES[rule.error])
+        raise refusal(token, *(_AWS_MESSAGES if token.startswith("aws:") else _MESSAGES)[rule.error])
     if rule.kill == "program":
         os.kill(os.getpid(), signal.SIGKILL)
     for pid in engine_processes():

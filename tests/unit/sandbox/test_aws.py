@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from recovery.ids import derive_id
-from sandbox.cloud import CloudError, ProviderError
+from sandbox.cloud import CloudError, FaultRule, ProviderError
 from sandbox.cloud.synthesis import ProviderConfig, parse_config
 from sandbox.cloud.values import UNKNOWN
 from tests.unit.sandbox.account import (
@@ -42,6 +42,7 @@ from tests.unit.sandbox.account import (
     Amazon,
     instance,
 )
+from tests.unit.sandbox.project import target
 
 if TYPE_CHECKING:
     from sandbox.cloud.values import Value
@@ -155,8 +156,6 @@ def test_a_bucket_name_is_taken_in_every_region_and_in_no_other_cloud(amazon: Am
         amazon.make(BUCKET, "other", bucket="exports", region=BACKUP_REGION)
     google = ProviderConfig(project="fin", region="europe-west1")
     token = "gcp:storage/bucket:Bucket"
-    from tests.unit.sandbox.project import target
-
     amazon.cloud.create(target(token, "b"), {"name": "exports", "location": "EU"}, google)
     assert [item.id for item in amazon.cloud.objects(token)] == ["exports"]
 
@@ -253,6 +252,33 @@ def test_no_recovery_window_frees_the_name_at_once(amazon: Amazon) -> None:
     amazon.make(SECRET, name="s")
 
 
+@pytest.mark.parametrize(
+    ("token", "name", "days", "reason"),
+    [
+        (SECRET, "recoveryWindowInDays", 6, "expected 0 or from 7 to 30, got 6"),
+        (SECRET, "recoveryWindowInDays", 0, None),
+        (SECRET, "recoveryWindowInDays", 30, None),
+        (KEY, "deletionWindowInDays", 0, "expected from 7 to 30, got 0"),
+        (KEY, "deletionWindowInDays", 31, "expected from 7 to 30, got 31"),
+        (KEY, "deletionWindowInDays", UNKNOWN, None),
+    ],
+)
+def test_windows_have_limits(amazon: Amazon, token: str, name: str, days: Value, reason: str | None) -> None:
+    _, failures = amazon.cloud.check(target(token, "it"), {name: days}, config=amazon.config)
+    assert [(failure.path, failure.reason) for failure in failures] == ([(name, reason)] if reason else [])
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [("429", "api error ThrottlingException: Rate exceeded"), ("500", "StatusCode: 500, api error InternalFailure")],
+)
+def test_injected_errors_speak_as_aws_does(amazon: Amazon, error: Literal["429", "500"], message: str) -> None:
+    amazon.cloud.faults.add(FaultRule(op="create", type="aws:*", error=error))
+    with pytest.raises(CloudError, match=message):
+        amazon.make(SECRET, name="s")
+    amazon.make(SECRET, name="s")
+
+
 def test_a_deleted_key_waits_for_its_deletion_and_cannot_be_used(amazon: Amazon) -> None:
     key, state = amazon.make(KEY, deletionWindowInDays=10)
     amazon.make(ALIAS, name="alias/data", targetKeyId=key)
@@ -338,8 +364,6 @@ def test_objects_are_written_and_listed_by_prefix(amazon: Amazon) -> None:
 
 
 def test_a_bucket_of_two_clouds_must_be_told_apart(amazon: Amazon) -> None:
-    from tests.unit.sandbox.project import target
-
     amazon.bucket("registry")
     google = ProviderConfig(project="fin", region="europe-west1")
     bucket = target("gcp:storage/bucket:Bucket", "b")

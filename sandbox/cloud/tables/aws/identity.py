@@ -8,9 +8,10 @@ from sandbox.cloud.rules import Parent, Reservation, Rule
 from sandbox.cloud.tables.aws.common import KEY, POLICY, ROLE, regional_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sandbox.cloud.synthesis import Synthesis
+    from sandbox.cloud.values import Props
 
 SECRET: Final = "aws:secretsmanager/secret:Secret"  # noqa: S105 - a resource type
 _ARN_PREFIX: Final = "^arn:aws:secretsmanager:"
@@ -29,6 +30,18 @@ def _key_id_of(target: str) -> str:
 
 def _secret_arn(made: Synthesis) -> str:
     return f"arn:aws:secretsmanager:{made.region}:{made.account}:secret:{made.inputs['name']}-{made.hex(6)}"
+
+
+def _days(name: str, *others: int, least: int, most: int) -> Callable[[Props], list[tuple[str, str]]]:
+    """The provider's validator of a number of days."""
+
+    def validate(inputs: Props) -> list[tuple[str, str]]:
+        days = inputs.get(name)
+        if not isinstance(days, int) or days in others or least <= days <= most:
+            return []
+        return [(name, f"expected {''.join(f'{other} or ' for other in others)}from {least} to {most}, got {days}")]
+
+    return validate
 
 
 RULES: Final[Mapping[str, Rule]] = {
@@ -54,6 +67,7 @@ RULES: Final[Mapping[str, Rule]] = {
             "rotationPeriodInDays": lambda made: 365 if made.inputs.get("enableKeyRotation") else 0,
         },
         virtual={"bypassPolicyLockoutSafetyCheck": False, "deletionWindowInDays": None},
+        validate=_days("deletionWindowInDays", least=7, most=30),
         reservation=Reservation(30, "{arn} is pending deletion.", days_from="deletionWindowInDays", key="{arn}"),
     ),
     "aws:kms/alias:Alias": regional_rule(
@@ -127,6 +141,7 @@ RULES: Final[Mapping[str, Rule]] = {
         exists_code="ResourceExistsException",
         computed={"arn": "{id}"},
         virtual={"forceOverwriteReplicaSecret": False, "recoveryWindowInDays": 30},
+        validate=_days("recoveryWindowInDays", 0, least=7, most=30),
         reservation=Reservation(
             30,
             "You can't create this secret because a secret with this name is already scheduled for deletion.",
