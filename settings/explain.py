@@ -20,11 +20,17 @@ NAMESPACE: Final = "tenantry"
 
 Location = tuple[int | str, ...]
 
-# Where someone may have pasted a secret's value; what stands there is never shown.
+_ANY: Final = "*"
+# Where someone may have pasted a secret's value, or a URL that holds one; what stands there is never shown.
 _SECRETIVE: Final[tuple[Location, ...]] = (
     ("secrets",),
     ("monitoring", "channels", "slack"),
     ("monitoring", "channels", "pagerduty"),
+    ("plans", _ANY, "external"),
+    ("tenants", _ANY, "external"),
+    *(("services", _ANY, field) for field in ("secrets", "variables")),
+    *(("tasks", _ANY, field) for field in ("secrets", "variables")),
+    *(("vercel", field) for field in ("log_drain", "secrets", "variables")),
 )
 _EXPECTED: Final = {
     "string_type": "text",
@@ -103,9 +109,15 @@ def _subjects(raw: Mapping[str, Any], location: Location) -> tuple[Subject, ...]
 
 def _value(detail: ErrorDetails, location: Location) -> str | None:
     """The value as written; never that of an unknown key or of a secret, where someone may have pasted one."""
-    if detail["type"] in {"missing", "extra_forbidden"} or any(location[: len(place)] == place for place in _SECRETIVE):
+    if detail["type"] in {"missing", "extra_forbidden"} or any(_below(location, place) for place in _SECRETIVE):
         return None
     return shown(detail["input"])
+
+
+def _below(location: Location, place: Location) -> bool:
+    return len(location) >= len(place) and all(
+        pattern in {_ANY, part} for pattern, part in zip(place, location, strict=False)
+    )
 
 
 def kind_of(value: object) -> str:

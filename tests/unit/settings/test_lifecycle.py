@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from settings.defaults import NOT_ENFORCED_ON_GUESTS
 from settings.lifecycle import Previous, check, describe, describe_instances, lift_guards
 from settings.load import read_stack_file
 from settings.plan import Plan
 from settings.resolve import load
 from tests import ROOT
+from tests.unit.settings.documents import both, dev
 
 
 def raw_config() -> dict[str, Any]:
@@ -90,6 +92,70 @@ def test_an_offboarding_tenant_without_its_export_cannot_be_removed() -> None:
 def test_an_exported_tenant_can_be_removed() -> None:
     plan = lift_guards(plan_of(with_tenant("acme", state="offboarding")), {"acme"})
     assert check(published(plan), plan_of(without("acme"))) == []
+
+
+def published_of(document: dict[str, Any]) -> Previous:
+    plan = plan_of(document)
+    before = published(plan)
+    return replace(before, created={} if any(tenant.as_guest for tenant in plan.tenants) else before.created)
+
+
+GUEST: dict[str, Any] = {"id": "glade", "kind": "external"}
+FIRN: dict[str, Any] = {"id": "firn", "kind": "firestore"}
+
+
+def test_removing_an_active_guest_is_refused_though_no_database_of_it_was_created() -> None:
+    before = published_of(dev({"tenants": [GUEST]}))
+    [problem] = check(before, plan_of(dev({"tenants": []})))
+    assert problem.message == "tenant 'glade' is active and its entry is gone; its data would be deleted."
+    assert problem.fix.startswith("put it back as `state: offboarding`")
+
+
+def test_an_exported_guest_can_be_removed() -> None:
+    plan = lift_guards(plan_of(dev({"tenants": [GUEST | {"state": "offboarding"}]})), {"glade"})
+    assert check(published(plan), plan_of(dev({"tenants": []}))) == []
+
+
+@pytest.mark.parametrize("entry", [{"id": "acme", "kind": "firestore"}, {"id": "acme", "kind": "external"}])
+def test_another_kind_is_one_problem(entry: dict[str, Any]) -> None:
+    """The places that come with a kind are not reported one by one."""
+    before = published_of(dev())
+    [problem] = check(before, plan_of(dev({"tenants.0": entry})))
+    assert problem.path == "tenantry:tenants[0].kind"
+    assert problem.message.startswith("tenant 'acme': kind cannot change from 'cloudsql' by an edit")
+    assert problem.value == entry["kind"]
+
+
+def test_a_kind_of_another_cloud_is_one_problem() -> None:
+    pools = {"pools.amazon": {"capacity": 5, "kind": "rds"}}
+    before = published_of(both(pools))
+    moved = plan_of(both(pools | {"tenants.0": {"id": "acme", "kind": "rds", "pool": "amazon"}}))
+    assert [(problem.path, problem.value) for problem in check(before, moved)] == [("tenantry:tenants[0].kind", "rds")]
+
+
+def test_a_guest_stays_on_the_home_cloud() -> None:
+    entries = {"tenants": [GUEST]}
+    pool = {"pools.general.kind": "cloudsql"}
+    before = published_of(both(entries | pool))
+    assert check(before, plan_of(both(entries | pool))) == []
+    [problem] = check(before, plan_of(both(entries | pool | {"environment.home": "aws"})))
+    assert (problem.path, problem.value) == ("tenantry:environment.home", "aws")
+    assert problem.message == (
+        "tenant 'glade': cloud cannot change from 'gcp' by an edit; its exports, secrets and files would stay behind"
+    )
+
+
+def test_a_firestore_database_stays_where_it_is() -> None:
+    before = published_of(dev({"tenants": [FIRN]}))
+    [problem] = check(before, plan_of(dev({"tenants": [FIRN | {"firestore": {"location": "eur3"}}]})))
+    assert (problem.path, problem.value) == ("tenantry:tenants[0].firestore.location", "eur3")
+    assert "region cannot change from 'europe-west1' by an edit" in problem.message
+
+
+def test_the_registry_output_says_what_is_not_enforced_on_a_guest() -> None:
+    [glade] = plan_of(dev({"tenants": [GUEST]})).tenants
+    assert describe(glade)["not_enforced"] == list(NOT_ENFORCED_ON_GUESTS)
+    assert "rotation" not in describe(glade)
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,12 @@ def test_order_is_stable_and_numeric() -> None:
         ({"monitoring.channels.pagerduty": "hunter2"}, "hunter2"),
         ({"tenants.0.name": {"password": "hunter2"}}, "hunter2"),
         ({"tenants.0.password": "hunter2"}, "hunter2"),
+        ({"tenants.0.external": "postgresql://u:hunter2@h/d"}, "hunter2"),
+        ({"plans.standard.external": {"provider": "postgresql://u:hunter2@h/d"}}, "hunter2"),
+        ({"vercel": {"secrets": {"production": {"KEY": "hunter2"}}}}, "hunter2"),
+        ({"vercel": {"variables": {"production": {"hunter2": 7}}, "log_drain": "hunter2x"}}, "hunter2x"),
+        ({"services": {"worker": {"secrets": ["hunter2"]}}}, "hunter2"),
+        ({"tasks": {"quotes": {"secrets": "hunter2"}}}, "hunter2"),
     ],
 )
 def test_pasted_secret_is_never_shown(changes: dict[str, Any], secret: str) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import Any
+from typing import Any, Final
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from settings.errors import ConfigError
 from settings.names import TenantNames
+from settings.resolve import load
 from settings.types import RESERVED_TENANT_IDS
-from tests.unit.settings.documents import dev, plan, problems, tenants
+from tests.unit.settings.documents import both, plan, problems, tenants, web
 
 # no deadline: the machine may be busy
 modest = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -25,21 +28,60 @@ any_ids = st.from_regex(r"[a-z]([a-z0-9]|-(?!-)){0,28}[a-z0-9]", fullmatch=True)
 options = st.fixed_dictionaries(
     {},
     optional={
-        "connection_limit": st.integers(1, 20),
-        "statement_timeout_seconds": st.integers(1, 3600),
         "files": st.sampled_from(["prefix", "bucket", "none"]),
         "ring": st.sampled_from(["canary", "early", "all"]),
     },
 )
-placements: st.SearchStrategy[dict[str, str]] = st.one_of(
-    st.just({}),
-    st.sampled_from([{"pool": "general"}, {"pool": "other"}, {"plan": "enterprise"}, {"placement": "dedicated"}]),
+limits = st.fixed_dictionaries(
+    {},
+    optional={
+        "connection_limit": st.integers(1, 20),
+        "statement_timeout_seconds": st.integers(1, 3600),
+        "extra_rotations": st.integers(0, 3),
+    },
+)
+PLACEMENTS: Final[tuple[dict[str, str], ...]] = (
+    {},
+    {"pool": "general"},
+    {"pool": "other"},
+    {"plan": "enterprise"},
+    {"placement": "dedicated"},
+    {"kind": "cloudsql"},
+    {"kind": "rds", "pool": "amazon"},
+    {"kind": "rds", "placement": "dedicated"},
+)
+attested = st.fixed_dictionaries(
+    {"rpo_minutes": st.integers(0, 60), "rto_minutes": st.integers(1, 60), "verified_on": st.just("2026-01-31")}
+)
+elsewhere = st.one_of(
+    st.fixed_dictionaries(
+        {"kind": st.just("firestore")},
+        optional={
+            "firestore": st.fixed_dictionaries(
+                {},
+                optional={
+                    "location": st.sampled_from(["eur3", "europe-west3"]),
+                    "daily_retention_days": st.integers(7, 98),
+                },
+            )
+        },
+    ),
+    st.fixed_dictionaries(
+        {"kind": st.just("external")},
+        optional={
+            "external": st.fixed_dictionaries(
+                {}, optional={"provider": st.sampled_from(["neon", "supabase"]), "attested": attested}
+            )
+        },
+    ),
+)
+placements: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.builds(lambda place, limit: place | limit, st.sampled_from(PLACEMENTS), limits), elsewhere
 )
 extras = st.fixed_dictionaries(
     {},
     optional={
         "state": st.sampled_from(["active", "suspended", "offboarding"]),
-        "extra_rotations": st.integers(0, 3),
         "name": st.text(min_size=1, max_size=20),
     },
 )
@@ -54,8 +96,9 @@ lists = st.lists(entries, max_size=8, unique_by=lambda entry: entry["id"])
 
 
 def document(tenant_list: list[dict[str, Any]]) -> dict[str, Any]:
-    pools = {name: {"capacity": 50, "max_connections": 2000} for name in ("general", "other")}
-    return dev({"pools": pools, "tenants": tenant_list})
+    pools: dict[str, Any] = {name: {"capacity": 50, "max_connections": 2000} for name in ("general", "other")}
+    pools["amazon"] = {**pools["other"], "kind": "rds"}
+    return both({"pools": pools, "tenants": tenant_list})
 
 
 def without_paths(tenant_list: list[dict[str, Any]]) -> dict[str, str]:
@@ -114,19 +157,29 @@ def test_two_tenants_share_a_name_only_if_refused(one: str, other: str) -> None:
 
 
 @modest
-@given(options, options)
+@given(limits, limits)
 def test_tenant_wins_where_it_is_set(by_plan: dict[str, Any], by_tenant: dict[str, Any]) -> None:
-    defaults = {"connection_limit": 10, "statement_timeout_seconds": 30, "files": "prefix", "ring": "all"}
-    raw = document([{"id": "acme", **by_tenant}])
+    by_plan.pop("extra_rotations", None)  # a tenant's own
+    rotation = 1 + by_tenant.pop("extra_rotations", 0)
+    raw = document([{"id": "acme", "extra_rotations": rotation - 1, **by_tenant}])
     raw["plans"]["standard"] = {"pool": "general", **by_plan}
     acme = tenants(raw)["acme"]
-    expected = defaults | by_plan | by_tenant
     assert {
         "connection_limit": acme.sql.connection_limit,
         "statement_timeout_seconds": acme.sql.statement_timeout_seconds,
-        "files": acme.files.mode,
-        "ring": acme.ring,
-    } == expected
+    } == {"connection_limit": 10, "statement_timeout_seconds": 30} | by_plan | by_tenant
+    assert acme.sql.rotation == rotation
+
+
+@modest
+@given(options, options, elsewhere)
+def test_tenant_of_any_kind_wins_where_it_is_set(
+    by_plan: dict[str, Any], by_tenant: dict[str, Any], kind: dict[str, Any]
+) -> None:
+    raw = document([{"id": "acme", **kind, **by_tenant}])
+    raw["plans"]["standard"] = {"pool": "general", **by_plan}
+    acme = tenants(raw)["acme"]
+    assert {"files": acme.files.mode, "ring": acme.ring} == {"files": "prefix", "ring": "all"} | by_plan | by_tenant
 
 
 @modest
@@ -136,7 +189,14 @@ def test_placement_is_as_declared(tenant_list: list[dict[str, Any]]) -> None:
     assert found.keys() == {entry["id"] for entry in tenant_list}
     for entry in tenant_list:
         tenant = found[entry["id"]]
-        if "dedicated" in entry.values() or "enterprise" in entry.values():
+        assert tenant.kind == entry.get("kind", "cloudsql")
+        parts = {"sql": tenant.on_sql, "firestore": tenant.on_firestore, "external": tenant.as_guest}
+        own = tenant.kind if tenant.kind in parts else "sql"
+        assert {name for name, part in parts.items() if part is not None} == {own}
+        assert tenant.cloud == ("aws" if tenant.kind == "rds" else "gcp")
+        if own != "sql":
+            continue
+        if entry.get("placement") == "dedicated" or entry.get("plan") == "enterprise":
             assert (tenant.sql.pool, tenant.sql.instance_key) == (None, f"tenant-{tenant.id}")
         else:
             pool = entry.get("pool", "general")
@@ -158,9 +218,15 @@ def test_json_changes_nothing(tenant_list: list[dict[str, Any]]) -> None:
         max_leaves=6,
     ),
     st.sampled_from(
-        ["tenants", "plans", "pools", "gcp", "tenants.0", "tenants.0.id", "tenants.0.targets", "secrets", "zzz"]
+        [
+            *("tenants", "plans", "pools", "gcp", "tenants.0", "tenants.0.id", "tenants.0.targets", "secrets", "zzz"),
+            *("aws", "environment", "monitoring", "backups", "delivery", "tenants.0.external", "tenants.0.firestore"),
+            *("vercel", "vercel.secrets", "vercel.domains", "services", "services.gateway", "tasks", "queues"),
+            *("queues.orders", "secrets.external", "plans.standard", "external_secrets"),
+        ]
     ),
 )
 def test_any_value_anywhere_is_a_problem_or_a_plan(value: object, place: str) -> None:
     """Nothing that YAML can hold ends in another exception."""
-    problems(dev({place: value}))
+    with contextlib.suppress(ConfigError):
+        load(web({place: value}), "dev", encrypted=True)

@@ -11,7 +11,7 @@ import yaml
 from settings.__main__ import main
 from settings.errors import ConfigError
 from settings.stacks import check_separation, load_stack_file
-from tests.unit.settings.documents import dev, plan, prod, staging
+from tests.unit.settings.documents import SERVICE, VERCEL, aws, aws_prod, dev, plan, prod, staging
 
 
 def write(folder: Path, stack: str, raw: dict[str, Any]) -> Path:
@@ -56,6 +56,17 @@ def test_environments_share_nothing() -> None:
         ("Pulumi.prod.yaml: tenantry:gcp.project_number", '"481205517301"'),
         ("Pulumi.prod.yaml: tenantry:gcp.network", '"10.64.128.0/17"'),
     ]
+
+
+def test_environments_on_aws_share_nothing() -> None:
+    other = {"vercel": VERCEL, "services": {"gateway": {**SERVICE, "host": "api.ledgerly.example", "zone": "Z0AB"}}}
+    plans = {"Pulumi.dev.yaml": plan(aws(other)), "Pulumi.prod.yaml": plan(aws_prod(other))}
+    assert [(problem.path, problem.value) for problem in check_separation(plans)] == [
+        ("Pulumi.prod.yaml: tenantry:aws.account_id", '"111122223333"'),
+        ("Pulumi.prod.yaml: tenantry:vercel.project", '"team_a1b2c3d4e5/ledgerly-app"'),
+        ("Pulumi.prod.yaml: tenantry:aws.network", '"10.96.0.0/16"'),
+    ]
+    assert check_separation({"Pulumi.dev.yaml": plan(dev()), "Pulumi.prod.yaml": plan(aws_prod())}) == []
 
 
 def test_environments_that_share_nothing() -> None:
