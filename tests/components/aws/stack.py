@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any, cast
@@ -76,6 +77,12 @@ def plan(edit: Edit | None = None) -> Plan:
     if edit is not None:
         edit(raw)
     return load(raw, raw["environment"]["name"])
+
+
+@functools.cache
+def built() -> SandboxMocks:
+    """The configuration as it is; every caller gets the same run: do not change it."""
+    return build()
 
 
 def build(edit: Edit | None = None) -> SandboxMocks:
