@@ -63,9 +63,14 @@ def _compare(rule: Rule, state: Value, old: Value, new: Value, path: str) -> Ite
                 continue
             # Settable properties that the cloud fills keep their value when the program stops declaring them.
             filled = _plain(f"{prefix}{key}")
-            if filled not in rule.server_defaults and filled not in rule.computed and state.get(key) not in (
-                None,
-                rule.plan_defaults.get(filled),
+            if (
+                filled not in rule.server_defaults
+                and filled not in rule.computed
+                and state.get(key)
+                not in (
+                    None,
+                    rule.plan_defaults.get(filled),
+                )
             ):
                 yield _change(rule, f"{prefix}{key}", "delete", state.get(key), None)
     elif isinstance(new, list) and isinstance(state, list):
