@@ -21,6 +21,8 @@ REPLICA_LAG_SECONDS: Final = 300  # the shortest RPO of a reference system's dat
 MAX_DISK_GB: Final = 65536  # of a Cloud SQL instance: where growth without a bound ends
 
 _GB: Final = 2**30
+# What is the database's fault or its quota's, and not the caller's (response_code of Firestore's metrics).
+_FIRESTORE_FAILURES: Final = ("DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE")
 # An age is reported every hour; two hours bridge one run that was late.
 _AGE_WINDOW: Final = "7200s"
 
@@ -177,6 +179,64 @@ def instance_alert(environment: EnvironmentPlan, instance: InstancePlan, *, mute
         guide=RESTORE_GUIDE,
         labels=instance.labels,
     )
+
+
+def firestore_alerts(environment: EnvironmentPlan) -> list[Alert]:
+    """Requests that Firestore itself could not serve; it has no processor, disk or connections to watch."""
+    share = environment.monitoring.thresholds.error_rate_critical
+    requests = (
+        'resource.type="firestore.googleapis.com/Database" AND metric.type="firestore.googleapis.com/api/request_count"'
+    )
+    codes = ", ".join(f'"{code}"' for code in _FIRESTORE_FAILURES)
+    return [
+        Alert(
+            key="firestore-errors",
+            title="a Firestore database does not serve",
+            severity="critical",
+            conditions=[
+                threshold(
+                    f"Failed Firestore requests above {share:.4g} of a database's requests",
+                    f"{requests} AND metric.labels.response_code=one_of({codes})",
+                    of=requests,
+                    above=share,
+                    aligner="ALIGN_DELTA",
+                    period="60s",
+                    reducer="REDUCE_SUM",
+                    by=["resource.label.database_id"],
+                    duration="300s",
+                )
+            ],
+            meaning="A tenant's Firestore database refuses requests: a quota is used up, a key is gone, or Google is down.",
+            first="Look at the database's quotas and its key in the console, then at Google's status page.",
+            guide=RESTORE_GUIDE,
+        )
+    ]
+
+
+def guest_alerts() -> list[Alert]:
+    """Dumps and restore drills of guest databases that failed (R3.2, R3.4); too old ones are with all others."""
+    return [
+        Alert(
+            key="guest-export-failed",
+            title="a guest database's dump failed",
+            severity="warning",
+            events=True,
+            conditions=[_failed(logs.GUEST_EXPORT_RESULT, "Dump of a guest failed", ("tenant",))],
+            meaning="The nightly dump of at least one guest database failed; the others went on.",
+            first="Read the log of the job tenantry-guest-export, then start the job again.",
+            guide=RESTORE_GUIDE,
+        ),
+        Alert(
+            key="guest-drill-failed",
+            title="a guest database's restore drill failed",
+            severity="critical",
+            events=True,
+            conditions=[_failed(logs.GUEST_DRILL_RESULT, "Drill of a guest failed", ("instance",))],
+            meaning="A guest's newest dump could not be restored, or its contents differ: take it as unproved.",
+            first="Read the log of the job tenantry-guest-drill; make a new dump and drill again.",
+            guide=RESTORE_GUIDE,
+        ),
+    ]
 
 
 def _failed(metric: LogMetric, title: str, by: Sequence[str]) -> Condition:

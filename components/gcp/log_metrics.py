@@ -108,6 +108,22 @@ SQL_JOB_SUMMARY: Final = LogMetric(
     query=_event("sql_job.summary"),
     labels=("result",),
 )
+# A metric is of one monitored type, so what the container jobs report of guests is counted apart from the workflows.
+GUEST_EXPORT_RESULT: Final = LogMetric(
+    key="guest_export_result",
+    description="Dumps of guest databases by result (R3.2).",
+    resource=RUN_JOB,
+    query=_event("export.result", UNMUTED),
+    labels=("result", "tenant"),
+)
+GUEST_DRILL_RESULT: Final = LogMetric(
+    key="guest_drill_result",
+    description="Restore drills of guest databases by result (R3.4).",
+    resource=RUN_JOB,
+    query=_event("drill.result"),
+    labels=("instance", "result"),
+)
+GUEST_EVENTS: Final = (GUEST_EXPORT_RESULT, GUEST_DRILL_RESULT)
 EVENTS: Final = (EXPORT_RESULT, EXPORT_SUMMARY, DRILL_RESULT, SQL_JOB_TENANT, SQL_JOB_SUMMARY)
 
 

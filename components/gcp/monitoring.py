@@ -69,7 +69,9 @@ def create_google_monitoring(
     )
     objectives = create_objectives(name, environment, check, guard=guard, depends_on=sources, parent=parent)
     ages = log_metrics.age_metrics(environment)
-    definitions = [*log_metrics.EVENTS, *ages.all, *log_metrics.AUDIT]
+    kinds = {tenant.kind for tenant in tenants}
+    guests = log_metrics.GUEST_EVENTS if "external" in kinds else ()
+    definitions = [*log_metrics.EVENTS, *guests, *ages.all, *log_metrics.AUDIT]
     metrics = create_log_metrics(
         name,
         environment,
@@ -88,6 +90,8 @@ def create_google_monitoring(
         *alert_rules.backup_alerts(environment, ages),
         *alert_rules.job_alerts(ages),
         *alert_rules.audit_alerts(),
+        *(alert_rules.firestore_alerts(environment) if "firestore" in kinds else ()),
+        *(alert_rules.guest_alerts() if "external" in kinds else ()),
         *(alert_rules.instance_alert(environment, instance, muted=instance.key in silent) for instance in instances),
     ]
     alerts: dict[str, gcp.monitoring.AlertPolicy] = {}

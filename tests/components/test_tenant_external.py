@@ -102,3 +102,18 @@ def test_the_registry_says_what_is_not_enforced_and_no_secret(dune: Built) -> No
     assert output["not_enforced"] == list(NOT_ENFORCED_ON_GUESTS)
     for text in (json.dumps(entry), json.dumps(output)):
         assert "s3cret" not in text
+
+
+def test_failed_dumps_and_drills_are_alerted_on(dune: Built) -> None:
+    alerts = dune.of("gcp:monitoring/alertPolicy:AlertPolicy")
+    metrics = {
+        name: alerts[f"monitoring-alert-guest-{name}-failed"].inputs["conditions"][0]["conditionThreshold"]["filter"]
+        for name in ("export", "drill")
+    }
+    assert metrics == {
+        name: 'resource.type="cloud_run_job" AND '
+        f'metric.type="logging.googleapis.com/user/tenantry_guest_{name}_result"'
+        ' AND metric.labels.result!="ok"'
+        for name in ("export", "drill")
+    }
+    assert not any("guest" in name for name in build("dev").of("gcp:monitoring/alertPolicy:AlertPolicy"))

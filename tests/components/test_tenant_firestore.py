@@ -134,3 +134,29 @@ def test_another_tenant_changes_nothing(dune: Built) -> None:
     assert {name for _, name in changed} <= {"monitoring"}
     added = {name for _, name in after.keys() - before.keys()}
     assert all(name.startswith("dune") for name in added if not name.startswith(("firestore", "backup")))
+
+
+def test_failed_requests_are_alerted_on_by_database(dune: Built) -> None:
+    alert = dune.inputs("gcp:monitoring/alertPolicy:AlertPolicy", "monitoring-alert-firestore-errors")
+    (condition,) = (item["conditionThreshold"] for item in alert["conditions"])
+    assert condition["filter"] == (
+        'resource.type="firestore.googleapis.com/Database"'
+        ' AND metric.type="firestore.googleapis.com/api/request_count"'
+        ' AND metric.labels.response_code=one_of("DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE")'
+    )
+    assert condition["thresholdValue"] == 0.05
+    assert "monitoring-alert-firestore-errors" not in build("dev").of("gcp:monitoring/alertPolicy:AlertPolicy")
+
+
+def test_exports_and_drills_run_by_the_clock(dune: Built) -> None:
+    schedules = {name: item.inputs["schedule"] for name, item in dune.of("gcp:cloudscheduler/job:Job").items()}
+    assert schedules["firestore-export-schedule"] == "0 2 * * *"
+    assert schedules["firestore-drill-schedule"] == "0 4 * * 0"
+    rights = dune.inputs("gcp:projects/iAMMember:IAMMember", "backup-firestore-drill")
+    assert rights["condition"]["expression"] == (f'resource.name.startsWith("projects/{PROJECT}/databases/drill-")')
+    role = dune.inputs("gcp:projects/iAMCustomRole:IAMCustomRole", "role-firestore-drill")
+    assert role["permissions"] == ["datastore.databases.delete"]
+    assert (
+        "datastore.databases.delete"
+        not in (dune.inputs("gcp:projects/iAMCustomRole:IAMCustomRole", "role-firestore-backup")["permissions"])
+    )
