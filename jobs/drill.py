@@ -22,6 +22,7 @@ from jobs.dumps.layout import Manifest, drill_object, dump_prefix, manifest_time
 from jobs.dumps.proof import prove
 from jobs.dumps.scratch import scratch_server
 from jobs.dumps.session import session
+from jobs.dumps.store import Dumps
 from jobs.dumps.targets import Target, load
 from jobs.dumps.tools import Tools
 from jobs.sql.apply import explain
@@ -58,6 +59,7 @@ class Drill:
     """One run over all tenants that the export job dumps."""
 
     cloud: Cloud
+    store: Dumps
     tools: Tools
     log: Log
 
@@ -112,7 +114,7 @@ class Drill:
         Raises:
             JobError: there is none.
         """
-        store = self.cloud.exports
+        store = self.store
         names = [name for name in store.names(dump_prefix(target.tenant)) if manifest_time(name) is not None]
         if not names:
             created = self.cloud.ages.created(f"tenants/{target.tenant}.json")
@@ -128,12 +130,12 @@ class Drill:
         return manifest
 
     def _restore(self, manifest: Manifest) -> Drilled:
-        contents = prove(self.cloud.exports, self.tools, manifest)
+        contents = prove(self.store, self.tools, manifest)
         # a server for each: what one tenant's dump leaves behind (roles, a crash) is nothing to the next
         with scratch_server(self.tools) as scratch, scratch.database(manifest) as (owner, missing):
             entries = scratch.folder / "entries"
             entries.write_text("\n".join(_wanted(contents, manifest)), encoding="utf-8")
-            with self.cloud.exports.stream(manifest.object) as pieces:
+            with self.store.stream(manifest.object) as pieces:
                 try:
                     self.tools.restore(owner, pieces, entries)
                 except JobError as error:
@@ -144,7 +146,7 @@ class Drill:
         if wrong := tables.differences(manifest.tables, found):
             raise JobError(f"{manifest.object}: {'; '.join(wrong)}")
         return Drilled(
-            uri=self.cloud.exports.uri(manifest.object),
+            uri=self.store.uri(manifest.object),
             tables=len(found),
             rows=sum(table.rows for table in found.values()),
             missing_extensions=tuple(missing),
@@ -224,8 +226,9 @@ def _last_success(content: bytes | None) -> str | None:
 def main(variables: Mapping[str, str], log: Log) -> int:
     """Drill once; return the exit code: 1 when anything failed."""
     try:
+        cloud = open_cloud(variables)
         tools = Tools(path=variables.get("PATH", os.defpath))
-        return 0 if Drill(cloud=open_cloud(variables), tools=tools, log=log).all() else 1
+        return 0 if Drill(cloud=cloud, store=cloud.exports, tools=tools, log=log).all() else 1
     except Exception as error:  # noqa: BLE001 - the last line of a run is a log line like all others
         text = explain(error)
         log.event("ERROR", "drill.summary", text, instance="all", result="failed", error=text)

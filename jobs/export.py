@@ -20,7 +20,7 @@ from jobs.dumps import tables
 from jobs.dumps.layout import Manifest, dump_stem, final_marker
 from jobs.dumps.proof import prove
 from jobs.dumps.session import session
-from jobs.dumps.store import Stored
+from jobs.dumps.store import Dumps, Stored
 from jobs.dumps.targets import Endpoints, LoginState, Target, load
 from jobs.dumps.tools import Tools
 from jobs.sql.apply import explain
@@ -55,6 +55,7 @@ class Export:
     """
 
     cloud: Cloud
+    store: Dumps
     tools: Tools
     log: Log
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:_RUN])
@@ -89,7 +90,7 @@ class Export:
     def _one(self, target: Target) -> Outcome:
         if target.state != "offboarding":
             return self._dumped(self._dump(target))
-        if self.cloud.exports.read(final_marker(target.tenant)) is not None:
+        if self.store.read(final_marker(target.tenant)) is not None:
             return self._dumped(self._dump(target), final="exists")
         return self._final(target)
 
@@ -104,7 +105,7 @@ class Export:
         dumped = self._dumped((manifest, stored), final="failed")
         try:
             logins = self._logins(target)
-            prove(self.cloud.exports, self.tools, manifest)
+            prove(self.store, self.tools, manifest)
             return replace(dumped, final=self._mark(target, manifest, stored, logins))
         except Exception as error:  # noqa: BLE001 - see above
             return replace(dumped, result="failed", error=f"final export not proved: {explain(error)}")
@@ -120,7 +121,7 @@ class Export:
         marker = {
             "schema_version": 1,
             "tenant": target.tenant,
-            "uri": self.cloud.exports.uri(manifest.object),
+            "uri": self.store.uri(manifest.object),
             "generation": stored.generation,
             "size": manifest.bytes,
             "sha256": manifest.sha256,
@@ -139,7 +140,7 @@ class Export:
                 instance=target.instance,
             )
         # only if there is none: the first proof stands
-        written = self.cloud.exports.create(final_marker(target.tenant), json.dumps(marker, sort_keys=True).encode())
+        written = self.store.create(final_marker(target.tenant), json.dumps(marker, sort_keys=True).encode())
         return "written" if written else "exists"
 
     def _dump(self, target: Target) -> tuple[Manifest, Stored]:
@@ -161,13 +162,13 @@ class Export:
             finished_at=datetime.now(UTC),
             **described,
         )
-        if not self.cloud.exports.create(f"{stem}.manifest.json", manifest.model_dump_json().encode()):
-            raise JobError(f"{self.cloud.exports.uri(stem)}.manifest.json: exists already")
+        if not self.store.create(f"{stem}.manifest.json", manifest.model_dump_json().encode()):
+            raise JobError(f"{self.store.uri(stem)}.manifest.json: exists already")
         return manifest, stored
 
     def _upload(self, name: str, fresh: Endpoints, snapshot: str) -> Stored:
         with self.tools.dump(fresh(), snapshot) as read:
-            return self.cloud.exports.upload(name, read)
+            return self.store.upload(name, read)
 
     def _describe(self, connection: Connection) -> dict[str, object]:
         database, encoding, server = rows(
@@ -186,7 +187,7 @@ class Export:
         manifest, _ = dump
         return Outcome(
             database=manifest.database,
-            uri=self.cloud.exports.uri(manifest.object),
+            uri=self.store.uri(manifest.object),
             bytes=manifest.bytes,
             rows=manifest.rows,
             final=final,
@@ -210,8 +211,9 @@ def _snapshot(connection: Connection) -> str:
 def main(variables: Mapping[str, str], log: Log) -> int:
     """Export once; return the exit code: 1 when anything failed."""
     try:
+        cloud = open_cloud(variables)
         tools = Tools(path=variables.get("PATH", os.defpath))
-        return 0 if Export(cloud=open_cloud(variables), tools=tools, log=log).all() else 1
+        return 0 if Export(cloud=cloud, store=cloud.exports, tools=tools, log=log).all() else 1
     except Exception as error:  # noqa: BLE001 - the last line of a run is a log line like all others
         text = explain(error)
         log.event("ERROR", "export.summary", text, instance="all", result="failed", error=text)

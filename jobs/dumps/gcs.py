@@ -107,7 +107,8 @@ class CloudStorageDumps(gcp.BucketObjects):
         with _explained(f"read {self.uri(name)}"):
             answer = self._session.call("GET", url, stream=True, params={"alt": "media"})
         try:
-            gcp.checked(answer, f"read {self.uri(name)}")
+            with _explained(f"read {self.uri(name)}"):
+                gcp.checked(answer, f"read {self.uri(name)}")
             yield self._pieces(name, answer)
         finally:
             answer.close()

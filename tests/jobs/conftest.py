@@ -14,6 +14,7 @@ from jobs.sql import aws
 from jobs.sql.__main__ import main
 from jobs.sql.log import Log
 from tests.jobs import amazon
+from tests.jobs.books import BOOKS, fill
 from tests.jobs.server import ADMIN, ADMIN_PASSWORD, PLATFORM, Postgres, distribution, packaged, running
 
 PROJECT = "tenantry-test"
@@ -201,3 +202,18 @@ def account(
     made = amazon.Account(server, path)
     yield made
     made.forget()
+
+
+@pytest.fixture
+def books(account: amazon.Account) -> amazon.Account:
+    """Two tenants on RDS and a guest, all served by the SQL job, with something in their databases."""
+    for tenant in ("acme", "beta"):
+        account.declare(tenant)
+    account.make_guest("guesthouse", "CREATE TABLE rooms AS SELECT n FROM generate_series(1, 30) n")
+    account.declare_guest("guesthouse")
+    code, lines = account.run(main, ["apply"])
+    assert code == 0, lines
+    account.let_backup_in()
+    fill(account, "acme", BOOKS)
+    fill(account, "beta", "CREATE TABLE notes AS SELECT 'hello' AS line")
+    return account

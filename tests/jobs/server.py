@@ -21,7 +21,7 @@ PLATFORM = ("worker@tenantry-test.iam", "migrator@tenantry-test.iam")
 ADMIN_PASSWORD = "admin-token-Zk3vQ8"
 MASTER = "tenantry_admin"
 BOOTSTRAP = "cloudsqladmin"
-_BOOTSTRAP_PASSWORD = "bootstrap-Jd92mX"
+BOOTSTRAP_PASSWORD = "bootstrap-Jd92mX"
 # A grant depends on its grantor, so these roles go last, in this order.
 _LAST = ("cloudsqlsuperuser", MASTER, "rds_superuser")
 
@@ -68,7 +68,7 @@ class Postgres:
 
     def bootstrap(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
         """A session of the server's own superuser, which exists in the cloud too but is nobody's to use."""
-        return self.session(BOOTSTRAP, _BOOTSTRAP_PASSWORD, database)
+        return self.session(BOOTSTRAP, BOOTSTRAP_PASSWORD, database)
 
     def session(self, user: str, password: str, database: str) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(
@@ -91,7 +91,7 @@ class Postgres:
                 "--no-acl",
                 "-d",
                 self._conninfo(BOOTSTRAP, database),
-                PGPASSWORD=_BOOTSTRAP_PASSWORD,
+                PGPASSWORD=BOOTSTRAP_PASSWORD,
             ),
             encoding="utf-8",
         )
@@ -212,7 +212,7 @@ def running(binaries: Binaries, scratch: Path) -> Iterator[Postgres]:
         folder.mkdir()
         _give(folder)
     password, ca = scratch / "password", scratch / "ca.pem"
-    password.write_text(_BOOTSTRAP_PASSWORD, encoding="utf-8")
+    password.write_text(BOOTSTRAP_PASSWORD, encoding="utf-8")
     authority.cert_pem.write_to_path(str(ca))
     binaries.run(
         "initdb", "-D", str(data), "-U", BOOTSTRAP, "--pwfile", str(password), "-A", "scram-sha-256", "-E", "UTF8",

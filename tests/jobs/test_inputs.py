@@ -169,6 +169,12 @@ def configure(variables: dict[str, str]) -> None:
         ({"PROJECT": "p", "REGISTRY_BUCKET": "file:///x"}, "go together"),
         ({"PROJECT": "p", "REGISTRY_BUCKET": "b", "ADMIN_PASSWORD_FILE": "/x"}, "go together"),
         ({"PROJECT": "p", "REGISTRY_BUCKET": "b", "LOCK_WAIT_S": "-1"}, "LOCK_WAIT_S: "),
+        ({"TENANTRY_CLOUD": "azure"}, "TENANTRY_CLOUD is 'azure'; set gcp or aws"),
+        ({"TENANTRY_CLOUD": "aws"}, "TENANTRY_REGISTRY: Field required; TENANTRY_REGION: Field required"),
+        (
+            {"TENANTRY_CLOUD": "aws", "TENANTRY_REGISTRY": "bucket", "TENANTRY_REGION": "Frankfurt"},
+            "TENANTRY_REGION: String should match",
+        ),
         ({"PROJECT": "p", "REGISTRY_BUCKET": "b", "IDLE_IN_TRANSACTION_TIMEOUT_MS": "0"}, "IDLE_IN_TRANSACTION"),
     ],
 )
@@ -197,6 +203,6 @@ def test_the_image_installs_what_is_locked() -> None:
     }
     text = (ROOT / "jobs" / "requirements.txt").read_text(encoding="utf-8")
     pinned = dict(line.split()[0].split("==") for line in text.splitlines() if "==" in line and line[0].isalpha())
-    assert {"psycopg", "psycopg-binary", "google-auth", "requests", "pydantic"} <= pinned.keys()
+    assert {"psycopg", "psycopg-binary", "google-auth", "boto3", "requests", "pydantic"} <= pinned.keys()
     assert pinned == {name: locked[name] for name in pinned}
     assert text.count("--hash=sha256:") > len(pinned)

@@ -91,6 +91,37 @@ def test_suspended_tenant_is_told_but_muted(folder: Path) -> None:
     assert of(lines, "freshness.export", "tenant", "muted") == [("elm", True), ("fir", False)]
 
 
+@pytest.mark.parametrize("kind", ["rds", "external"])
+def test_age_of_the_newest_manifest(folder: Path, kind: str) -> None:
+    declare(folder, "elm", kind=kind)
+    dumps = folder / "exports" / "dump" / "elm"
+    for name in ("2026-11-22T023000Z-0123456789ab.manifest.json", "2026-11-21T023000Z-0123456789ab.manifest.json"):
+        put(dumps / name)
+    # a dump whose upload was not confirmed has no manifest
+    put(dumps / "2026-11-22T113000Z-0123456789ab.dump")
+    put(folder / "exports" / "dump" / "elm-2" / "2026-11-22T113000Z-0123456789ab.manifest.json")
+    _, lines = look(folder)
+    assert of(lines, "freshness.export", *EXPORT) == [("elm", "pool-a", 9.5, False, False)]
+
+
+def test_a_guest_needs_no_instance(folder: Path) -> None:
+    put(folder / "registry" / "tenants" / "elm.json", '{"id": "elm", "kind": "external", "state": "active"}')
+    done, lines = look(folder)
+    assert done
+    assert of(lines, "freshness.export", *EXPORT) == [("elm", "external", 72.0, True, False)]
+    assert of(lines, "freshness.drill", "tenant", "instance", "age_days", "missing") == [("elm", "external", 3.0, True)]
+
+
+def test_dumped_tenants_are_drilled_one_by_one(folder: Path) -> None:
+    put(folder / "registry" / "instances" / "pool-a.json", '{"kind": "rds"}')
+    declare(folder, "elm", kind="rds")
+    put(folder / "registry" / "drills" / "tenants" / "elm.json", '{"succeeded_at": "2026-11-20T12:00:00+00:00"}')
+    put(folder / "registry" / "drills" / "pool-a.json", '{"succeeded_at": null}')
+    done, lines = look(folder)
+    assert done
+    assert of(lines, "freshness.drill", "tenant", "instance", "age_days", "missing") == [("elm", "pool-a", 2.0, False)]
+
+
 def test_removed_and_foreign_tenants_are_left_out(folder: Path) -> None:
     declare(folder, "gone")
     declare(folder, "fire", kind="firestore")
