@@ -2,7 +2,8 @@
 
 The way out is NAT, whose addresses an outside database can allow. Interface endpoints are left out on purpose: what
 they would keep off the internet is encrypted anyway, each costs more per zone than a NAT gateway's share of that
-traffic, and NAT stays necessary for guests. S3 is the exception: its gateway endpoint is free and carries the dumps.
+traffic, and NAT stays necessary for guests and for the buckets of the backup region. S3 in the home region is the
+exception: its gateway endpoint is free, and image layers, uploads and the registry go through it.
 """
 
 from __future__ import annotations
