@@ -582,6 +582,15 @@ class TestDatabases:
         assert stack.judge("backup-selected") == [("instance", message)]
         assert stack.judge("backup-selected", DEV) == []
 
+    def test_two_unknowns_are_not_the_same_tag(self, stack: Stack) -> None:
+        props = changed(COMPLIANT[tokens.RDS_INSTANCE], "tags.backup", UNKNOWN_STRING_VALUE)
+        stack.add(tokens.RDS_INSTANCE, "instance", props, protect=True)
+        tag = {"type": "STRINGEQUALS", "key": "backup", "value": UNKNOWN_STRING_VALUE}
+        stack.add(tokens.BACKUP_SELECTION, "selection", {"selectionTags": [tag]})
+
+        message = "no backup selection covers the instance, by its ARN or its tags"
+        assert stack.judge("backup-selected") == [("instance", message)]
+
     def test_a_replica_is_left_to_its_source(self, stack: Stack) -> None:
         replica = {"identifier": "replica", "replicateSourceDb": INSTANCE, "parameterGroupName": INSTANCE}
         stack.add(tokens.RDS_INSTANCE, "replica", replica)
