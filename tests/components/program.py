@@ -34,6 +34,7 @@ Edit = Callable[[Document], object]
 
 _NAMESPACE: Final = "tenantry:"
 _EXTERNAL: Final = "external_secrets"
+_REGISTRY_OBJECTS: Final = ("gcp:storage/bucketObject:BucketObject", "aws:s3/bucketObjectv2:BucketObjectv2")
 _BEFORE: Final = "2026-01-01T00:00:00Z"
 
 
@@ -75,8 +76,9 @@ class Built:
         return {urn.rpartition("::")[2] for urn in self.mocks.one(token, name).dependencies}
 
     def entry(self, name: str) -> Mapping[str, Any]:
-        """The content of a registry object."""
-        content = json.loads(self.inputs("gcp:storage/bucketObject:BucketObject", name)["content"])
+        """The content of a registry object, on either cloud."""
+        (found,) = (item for token in _REGISTRY_OBJECTS for item in self.mocks.of(token) if item.name == name)
+        content = json.loads(found.inputs["content"])
         assert isinstance(content, dict)
         return content
 
@@ -157,6 +159,8 @@ def _await(program: Callable[[ThreadPoolExecutor], Coroutine[None, None, None]])
     finally:
         for loop in loops:
             loop.close()
+        # `asyncio.run` leaves none behind, and the SDK's test decorator asks for the thread's own
+        asyncio.set_event_loop(asyncio.new_event_loop())
 
 
 async def _run(stack: StackName, answers: SandboxMocks, config: dict[str, str], threads: ThreadPoolExecutor) -> None:
