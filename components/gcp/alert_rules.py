@@ -206,7 +206,7 @@ def firestore_alerts(environment: EnvironmentPlan) -> list[Alert]:
                     duration="300s",
                 )
             ],
-            meaning="A tenant's Firestore database refuses requests: a quota is used up, a key is gone, or Google is down.",
+            meaning="A tenant's database refuses requests: a quota is used up, a key is gone, or Google is down.",
             first="Look at the database's quotas and its key in the console, then at Google's status page.",
             guide=RESTORE_GUIDE,
         )

@@ -62,7 +62,7 @@ def create_service(
     """
     account, service = platform.accounts[settings.account], app_name(name)
     template = _template(settings, environment)
-    revision = f"{service}-{_fingerprint(template, environment)}"
+    revision = f"{service}-{_fingerprint({**template, 'service_account': account.email}, environment)}"
     traffic = {revision: 100}
     if settings.canary is not None:
         if stable is None:
