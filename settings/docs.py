@@ -6,14 +6,23 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 
-from settings.defaults import FLOORS, INSTANCE_DEFAULTS, TENANT_DEFAULTS
+from settings.defaults import FLOORS, INSTANCE_DEFAULTS, NOT_ENFORCED_ON_GUESTS, TENANT_DEFAULTS
 from settings.models import InstanceOptions, TenantOptions
+from settings.recovery_figures import figures
 from settings.schema import stack_schema
-from settings.types import RESERVED_SECRET_NAMES, RESERVED_SECRET_PREFIXES, RESERVED_TENANT_IDS
+from settings.types import (
+    CLOUD_OF_KIND,
+    CLOUD_TITLES,
+    RESERVED_SECRET_NAMES,
+    RESERVED_SECRET_PREFIXES,
+    RESERVED_TENANT_IDS,
+    FailureScope,
+    Kind,
+)
 
 DOCS_FILE: Final = Path(__file__).parent.parent / "docs" / "configuration.md"
 
@@ -28,12 +37,29 @@ fix; `pulumi preview` does the same before it registers anything. Editors that k
 check while you write, from `settings/stack.schema.json`, which the first line of each stack file names.
 
 **Layers.** A tenant's options come from the built-in defaults, then its plan, then its own entry. What is not written
-(or has no value, as in `pool:`) falls through to the layer below; `false` and `0` are values. `instance` is layered
-option by option, `targets` scope by scope. Options that a placement would ignore are refused: a shared tenant or plan
-has no `instance` or `region`, a dedicated one no `pool`.
+(or has no value, as in `pool:`) falls through to the layer below; `false` and `0` are values. `instance`, `external`
+and `firestore` are layered option by option, `targets` scope by scope. Options that a kind or a placement would ignore
+are refused where they are written: a shared tenant or plan has no `instance` or `region`, a dedicated one no `pool`,
+one of another kind than cloudsql and rds none of them.
+
+**Clouds.** A stack has a Google Cloud project (`tenantry:gcp`), an AWS account (`tenantry:aws`), or both, and then
+`environment.home` says which one holds application secrets, services, tasks, queues, delivery and external tenants.
+
+**Secrets.** Values are never in the file but encrypted by Pulumi, under `tenantry:external_secrets`: one for each name
+in `secrets.external`, and for each external tenant `<ID>_DATABASE_URL` (`ACME_CO_DATABASE_URL` for `acme-co`) and, with
+`separate_backup_login`, `<ID>_BACKUP_DATABASE_URL`. Such a URL must name a public host, a login, a database of the
+tenant's own and an `sslmode` of `require`, `verify-ca` or `verify-full`; it is looked into and never repeated.
 
 **Floors.** A value below the floor of its environment is refused, never raised in silence.
 """
+
+_KINDS: Final[dict[Kind, str]] = {
+    "cloudsql": "a PostgreSQL database of its own on a pool, or an instance of its own (Cloud SQL)",
+    "rds": "a PostgreSQL database of its own on a pool, or an instance of its own (RDS)",
+    "firestore": "a Firestore database of its own",
+    "external": "secrets, logical exports, restore drills and watching for a PostgreSQL that somebody else runs",
+}
+
 
 _NESTED_DEFAULTS: Final[dict[str, BaseModel | None]] = {
     "ExternalOptions": TENANT_DEFAULTS.external,
@@ -50,6 +76,8 @@ def _lines() -> Iterator[str]:
     schema = stack_schema()
     yield _INTRODUCTION
     yield from _floors()
+    yield from _kinds()
+    yield from _recovery()
     definitions: Mapping[str, Any] = schema["$defs"]
     sections: Mapping[str, Any] = schema["properties"]["config"]["properties"]
     required = schema["properties"]["config"]["required"]
@@ -77,6 +105,35 @@ def _floors() -> Iterator[str]:
     names = [field.name for field in fields(FLOORS["dev"])]
     rows = [(f"`{name}`", *(_literal(getattr(floor, name)) for floor in FLOORS.values())) for name in names]
     yield from _table(("Floor", *FLOORS), rows)
+
+
+def _kinds() -> Iterator[str]:
+    yield "## Kinds of database"
+    yield ""
+    runs_on = {
+        kind: "the home cloud keeps its secrets" if cloud is None else CLOUD_TITLES[cloud]
+        for kind, cloud in CLOUD_OF_KIND.items()
+    }
+    yield from _table(
+        ("Kind", "What a tenant gets", "Where"), [(f"`{kind}`", _KINDS[kind], where) for kind, where in runs_on.items()]
+    )
+    yield "What Tenantry guarantees on its own databases and cannot enforce on an external one:"
+    yield ""
+    yield from (f"- {point}" for point in NOT_ENFORCED_ON_GUESTS)
+    yield ""
+
+
+def _recovery() -> Iterator[str]:
+    """The figures of `settings.recovery_targets`, by failure scope."""
+    yield "## Recovery targets"
+    yield ""
+    yield (
+        "A target below these minutes (recovery point / recovery time) is refused, with the setting that would improve "
+        "it. The drills prove or correct them."
+    )
+    yield ""
+    scopes: tuple[FailureScope, ...] = get_args(FailureScope)
+    yield from _table(("Database", *scopes), figures(scopes))
 
 
 def _model(name: str, definition: Mapping[str, Any]) -> Iterator[str]:

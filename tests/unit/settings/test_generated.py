@@ -14,7 +14,7 @@ from settings import docs, schema
 from settings.__main__ import main
 from settings.models import Settings
 from tests import ROOT
-from tests.unit.settings.documents import DELETE, dev, problems
+from tests.unit.settings.documents import DELETE, SERVICE, VERCEL, aws, both, dev, problems, web, web_aws
 
 STACKS: Final = ("dev", "staging", "prod")
 VALIDATOR: Final = jsonschema.Draft202012Validator(schema.stack_schema())
@@ -66,6 +66,10 @@ def test_stack_files_are_valid_and_name_the_schema(stack: str) -> None:
         stack_file(dev()),
         stack_file(dev(), **{"gcp:project": "x", "pulumi:disable-default-providers": ["*"]}),
         stack_file(dev({"tenants.0.pool": None})),
+        stack_file(aws()),
+        stack_file(both()),
+        stack_file(web()),
+        stack_file(web_aws()),
         stack_file(dev({"external_secrets": {"SENTRY_DSN": {"secure": "v1:abc"}}})),
         stack_file(dev()) | {"encryptionsalt": "v1:abc", "environment": ["shared"]},
     ],
@@ -99,6 +103,20 @@ REFUSED_BY_BOTH: Final[tuple[dict[str, Any], ...]] = (
     {"backups.export_schedule": "daily"},
     {"secrets.external": ["lower"]},
     {"monitoring.channels.email": "ops@ledgerly.example"},
+    {"gcp.region": "eu-central-1"},
+    {"pools.general.region": "Frankfurt"},
+    {"pools.general.kind": "external"},
+    {"tenants.0.kind": "mysql"},
+    {"tenants.0.firestore": {"location": "eur9"}},
+    {"tenants.0.external": {"attested": {"rpo_minutes": 5, "rto_minutes": 5, "verified_on": "yesterday"}}},
+    {"aws": {"account_id": "1", "region": "eu-central-1", "backup_region": "eu-west-1", "jobs_image": "x"}},
+    {"vercel": {**VERCEL, "secrets": {"production": {"AWS KEY": "SENTRY_DSN"}}}},
+    {"vercel": {**VERCEL, "secrets": {"stage": {}}}},
+    {"services": {"gateway": {"image": "app:latest"}}},
+    {"services": {"gateway": {**SERVICE, "canary": {**SERVICE, "percent": 25}}}},
+    {"tasks": {"quotes": dict(SERVICE)}},
+    {"queues": {"orders": {}}},
+    {"delivery": {"host": "https://files.ledgerly.example"}},
 )
 
 
@@ -137,6 +155,22 @@ def test_reference_names_every_setting() -> None:
     [
         "| `availability` | `ZONAL` | `ZONAL` | `REGIONAL` |",
         "| `disk_limit_gb` | whole number from 0 to 65536 | `500` | Upper bound of growth in GB; 0 is no bound. |",
+        (
+            "| `tier` | text | `db-custom-2-7680` (cloudsql), `db.m7g.large` (rds) "
+            "| Machine type of Cloud SQL, which must fit the edition, or instance class of RDS. |"
+        ),
+        (
+            "| `edition` | `ENTERPRISE`, `ENTERPRISE_PLUS` | `ENTERPRISE` (cloudsql) "
+            "| Cloud SQL only: ENTERPRISE keeps transaction logs up to 7 days, ENTERPRISE_PLUS up to 35. |"
+        ),
+        (
+            "| `replica_region` | text | unset "
+            "| Region of a read replica, which is what survives the loss of the home region (R1.5, R3.3). |"
+        ),
+        "| `provider` | `neon`, `supabase`, `postgres` | `postgres` | Who runs it. |",
+        "| rds, dedicated | 5 / 60 | 5 / 60 | 30 / 120 |",
+        "| either, dedicated, with availability REGIONAL and a replica_region | 5 / 60 | 0 / 5 | 5 / 30 |",
+        "- connection limit and statement time-out",
         "| `ring` | `canary`, `early`, `all` | the plan's | Schema-migration ring (R2.8). |",
         "| `tenantry:tenants` | list of [TenantSettings](#tenantsettings) | no | The tenants, in any order. |",
     ],
