@@ -26,7 +26,7 @@ class WebAppArgs:
 
     Attributes:
         secrets: values of the application's secrets by name, as secret outputs.
-        external: values of the external secrets by name, for the log drain.
+        external: values of the external secrets by name, for the log drain and the URLs of guest databases.
     """
 
     vercel: VercelSettings
@@ -66,7 +66,7 @@ class WebApp(pulumi.ComponentResource):
                     project=self.project,
                     key=key,
                     target=target,
-                    value=args.secrets[secret],
+                    value=args.secrets[secret] if secret in args.secrets else args.external[secret],
                     sensitive=True,
                     comment=f"Tenantry: secret {secret}",
                     parent=self,
