@@ -23,8 +23,6 @@ Severity = Literal["critical", "warning"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning")
 
 PAGERDUTY_KEY: Final = "PAGERDUTY_KEY"
-GLOBAL_REGION: Final = "us-east-1"
-"""Where Route 53 and CloudFront report their metrics, whatever the home region is."""
 
 # The services that publish: alarms, the budget, and events of instances.
 _PUBLISHERS: Final = ("cloudwatch.amazonaws.com", "budgets.amazonaws.com", "events.rds.amazonaws.com")

@@ -15,9 +15,8 @@ import pulumi
 import pulumi_aws as aws
 
 from components.aws import log_metrics as logs
-from components.aws.channels import GLOBAL_REGION
 from components.aws.log_metrics import LogMetric
-from components.aws.naming import prefix
+from components.aws.naming import GLOBAL_REGION, prefix
 from settings.plan import EnvironmentPlan
 
 COLUMNS: Final = 24

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.aws.audit import trail_key_statements
-from components.aws.naming import account_root, key_alias
+from components.aws.naming import GLOBAL_REGION, account_root, key_alias
 from components.aws.platform import Key, KeyUse
 from components.aws.policy_document import Statement, document
 from components.guard import Guard
@@ -46,6 +46,9 @@ def create_keys(
     uses: dict[str, tuple[KeyUse, ...]] = dict.fromkeys(replica_regions, ("sql", "logs"))
     # what is copied away is encrypted where it is, so that it survives the home region; so is the audit archive
     uses[home] = uses[away] = ("sql", "storage", "secrets", "logs", "backup")
+    if environment.delivery is not None and environment.home == "aws":
+        # CloudFront and its firewall log where they are run from
+        uses[GLOBAL_REGION] = tuple(dict.fromkeys((*uses.get(GLOBAL_REGION, ()), "logs")))
     return {
         (use, region): _create_key(environment, use, region, guard=guard, parent=parent)
         for region, wanted in sorted(uses.items())

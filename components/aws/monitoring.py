@@ -12,13 +12,13 @@ from components.aws import alarm_rules, log_metrics
 from components.aws.alarm_rules import LoadBalanced
 from components.aws.alarms import Alarm, Conjunction, create_alarm, create_conjunction
 from components.aws.budget import create_budget
-from components.aws.channels import GLOBAL_REGION, Channels, create_channels
+from components.aws.channels import Channels, create_channels
 from components.aws.dashboard import create_dashboards
 from components.aws.dead_letters import dead_letters_name
 from components.aws.events import record_events, unwanted
 from components.aws.jobs import jobs_log_group
 from components.aws.log_metrics import create_log_metrics
-from components.aws.naming import prefix
+from components.aws.naming import GLOBAL_REGION, prefix
 from components.aws.platform import AwsEnvironment
 from components.aws.queue_names import dead_letter_queue_name, queue_name
 from components.aws.uptime import burn_alarms, create_health_check, uptime_alarm

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from settings.plan import EnvironmentPlan
+
+GLOBAL_REGION: Final = "us-east-1"
+"""Where Route 53 and CloudFront are run from and report their metrics, whatever the home region is."""
 
 
 def prefix(environment: EnvironmentPlan) -> str:

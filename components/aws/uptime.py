@@ -10,8 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.aws.alarms import Alarm, Conjunction, Metric
-from components.aws.channels import GLOBAL_REGION
-from components.aws.naming import prefix
+from components.aws.naming import GLOBAL_REGION, prefix
 from settings.plan import EnvironmentPlan
 
 
