@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pulumi
 import pulumi_aws as aws
 
+from components.aws.alarm_rules import LoadBalanced
 from components.backup_schedule import BackupSchedule, BackupScheduleArgs
 from components.environment import Environment, EnvironmentArgs
 from components.guard import register_guard
@@ -85,9 +86,20 @@ def built() -> SandboxMocks:
     return build()
 
 
-def build(edit: Edit | None = None) -> SandboxMocks:
-    """Everything that environment, tenants, backups and monitoring register."""
-    made = plan(edit)
+def build(
+    edit: Edit | None = None,
+    *,
+    adjust: Callable[[Plan], Plan] = lambda made: made,
+    balanced: Sequence[LoadBalanced] = (),
+) -> SandboxMocks:
+    """Everything that environment, tenants, backups and monitoring register.
+
+    Args:
+        edit: changes the configuration in place.
+        adjust: changes the plan that comes of it.
+        balanced: what answers behind a load balancer.
+    """
+    made = adjust(plan(edit))
     mocks = boot(stack=made.environment.name)
 
     def program() -> None:
@@ -99,7 +111,8 @@ def build(edit: Edit | None = None) -> SandboxMocks:
         tenants = create_tenants(made, clouds, external, guard, opts)
         databases = {tenant_id: tenant.database for tenant_id, tenant in tenants.items()}
         BackupSchedule("backups", BackupScheduleArgs(plan=made, clouds=clouds, databases=databases, guard=guard), opts)
-        Monitoring("monitoring", MonitoringArgs(plan=made, clouds=clouds, external_secrets=external, guard=guard), opts)
+        watched = MonitoringArgs(plan=made, clouds=clouds, external_secrets=external, guard=guard, balanced=balanced)
+        Monitoring("monitoring", watched, opts)
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"aws\.\S+ has been deprecated", DeprecationWarning)
