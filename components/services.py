@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.aws.serving import serve_on_aws
 from components.clouds import Clouds
 from components.gcp.serving import serve_on_gcp
 from components.guard import Guard
@@ -63,5 +64,13 @@ class Services(pulumi.ComponentResource):
                     parent=self,
                 )
             case "aws":
-                self.serving = Serving(endpoints={}, revisions={})
+                self.serving = serve_on_aws(
+                    name,
+                    environment,
+                    args.clouds.aws.platform,
+                    stored={key: secret.id for key, secret in args.secrets.secrets.items()},
+                    secrets=[args.secrets],
+                    guard=args.guard,
+                    parent=self,
+                )
         self.register_outputs({"endpoints": dict(self.serving.endpoints)})

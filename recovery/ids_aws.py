@@ -31,6 +31,8 @@ ID_TEMPLATES: Final[Mapping[str, str]] = {
     "aws:cloudwatch/dashboard:Dashboard": "{dashboardName}",
     "aws:cloudwatch/eventRule:EventRule": "{name}",
     "aws:cloudwatch/eventTarget:EventTarget": "{rule}-{targetId}",
+    "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination": "{name}",
+    "aws:cloudwatch/logDeliverySource:LogDeliverySource": "{name}",
     "aws:cloudwatch/logGroup:LogGroup": "{name}",
     "aws:cloudwatch/logMetricFilter:LogMetricFilter": "{name}",
     "aws:cloudwatch/logResourcePolicy:LogResourcePolicy": "{policyName}",
@@ -45,6 +47,7 @@ ID_TEMPLATES: Final[Mapping[str, str]] = {
     "aws:iam/rolePolicy:RolePolicy": "{role}:{name}",
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "{role}/{policyArn}",
     "aws:kms/alias:Alias": "{name}",
+    "aws:lb/listenerCertificate:ListenerCertificate": "{listenerArn}_{certificateArn}",
     "aws:rds/eventSubscription:EventSubscription": "{name}",
     "aws:rds/instance:Instance": "{identifier}",
     "aws:rds/parameterGroup:ParameterGroup": "{name}",
@@ -69,6 +72,7 @@ ID_TEMPLATES: Final[Mapping[str, str]] = {
     "aws:sns/topicPolicy:TopicPolicy": "{arn}",
     "aws:sqs/queue:Queue": "https://sqs.{region}.amazonaws.com/{account}/{name}",
     "aws:wafv2/webAclAssociation:WebAclAssociation": "{webAclArn},{resourceArn}",
+    "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration": "{resourceArn}",
 }
 
 IMPORT_TEMPLATES: Final[Mapping[str, str]] = {
@@ -119,6 +123,8 @@ REPEATABLE: Final[frozenset[str]] = frozenset(
         "aws:sns/topic:Topic",
         "aws:sns/topicPolicy:TopicPolicy",
         "aws:wafv2/webAclAssociation:WebAclAssociation",
+        "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration",
+        "aws:lb/listenerCertificate:ListenerCertificate",
     }
 )
 
@@ -127,8 +133,11 @@ SERVER_ASSIGNED: Final[Mapping[str, str]] = {
     "aws:backup/plan:Plan": "name",
     "aws:backup/selection:Selection": "name",
     "aws:cloudfront/distribution:Distribution": "comment",
+    "aws:cloudfront/keyGroup:KeyGroup": "name",
     "aws:cloudfront/originAccessControl:OriginAccessControl": "name",
+    "aws:cloudfront/publicKey:PublicKey": "name",
     "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy": "name",
+    "aws:cloudwatch/logDelivery:LogDelivery": "deliverySourceName",
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": "vpcId",
     "aws:ec2/eip:Eip": "tagsAll",
     "aws:ec2/flowLog:FlowLog": "tagsAll",

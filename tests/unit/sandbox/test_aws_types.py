@@ -259,6 +259,12 @@ def edge(made: Made) -> None:
     made.make("firewall", "aws:wafv2/webAcl:WebAcl", **firewall, scope="REGIONAL")
     guarded = {"webAclArn": made.arns["firewall"], "resourceArn": balancer}
     made.make("guarded", "aws:wafv2/webAclAssociation:WebAclAssociation", **guarded)
+    shown = "aws:lb/listenerCertificate:ListenerCertificate"
+    made.make("shown", shown, listenerArn=heard, certificateArn=made.ids["here"])
+    logging = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration"
+    made.make("logging", logging, resourceArn=made.arns["firewall"], logDestinationConfigs=["arn:aws:logs:a:b:c"])
+    key = made.make("public-key", "aws:cloudfront/publicKey:PublicKey", name="k", encodedKey="pem")
+    signers = made.make("signers", "aws:cloudfront/keyGroup:KeyGroup", name="g", items=[key])
     methods = {"allowedMethods": ["GET"], "cachedMethods": ["GET"], "viewerProtocolPolicy": "redirect-to-https"}
     made.make(
         "distribution",
@@ -268,8 +274,20 @@ def edge(made: Made) -> None:
         restrictions={"geoRestriction": {"restrictionType": "none"}},
         viewerCertificate={"acmCertificateArn": made.ids["near"]},
         webAclId=made.arns["edge-firewall"],
-        defaultCacheBehavior={**methods, "targetOriginId": "s3", "responseHeadersPolicyId": headers},
+        defaultCacheBehavior={
+            **methods,
+            "targetOriginId": "s3",
+            "responseHeadersPolicyId": headers,
+            "trustedKeyGroups": [signers],
+        },
     )
+    source, destination = (f"aws:cloudwatch/logDelivery{kind}:LogDelivery{kind}" for kind in ("Source", "Destination"))
+    sent = {"logType": "ACCESS_LOGS", "resourceArn": made.arns["distribution"]}
+    made.make("log-source", source, name="d", **sent, **EDGE)
+    made.make("log-destination", destination, name="d", **EDGE)
+    arn = made.arns["log-destination"]
+    delivery = {"deliverySourceName": "d", "deliveryDestinationArn": arn}
+    made.make("log-delivery", "aws:cloudwatch/logDelivery:LogDelivery", **delivery, **EDGE)
 
 
 def test_every_type_is_made_the_same_way_twice_and_deleted() -> None:

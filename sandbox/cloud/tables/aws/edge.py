@@ -20,6 +20,8 @@ DISTRIBUTION: Final = "aws:cloudfront/distribution:Distribution"
 ACCESS_CONTROL: Final = "aws:cloudfront/originAccessControl:OriginAccessControl"
 HEADERS_POLICY: Final = "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy"
 WEB_ACL: Final = "aws:wafv2/webAcl:WebAcl"
+PUBLIC_KEY: Final = "aws:cloudfront/publicKey:PublicKey"
+KEY_GROUP: Final = "aws:cloudfront/keyGroup:KeyGroup"
 _CLOUDFRONT_ZONE: Final = "Z2FDTNDATAQYW2"
 """The hosted zone of every distribution, as AWS documents it."""
 
@@ -170,6 +172,15 @@ RULES: Final[Mapping[str, Rule]] = {
         computed={"arn": "{id}", "priority": lambda _made: 1},
         parents=(Parent(LISTENER, "{listenerArn}"), Parent(TARGETS, "{each}", "block", each="actions.targetGroupArn")),
     ),
+    "aws:lb/listenerCertificate:ListenerCertificate": regional_rule(
+        "certificateArn",
+        "listenerArn",
+        on_exists="adopt",
+        parents=(
+            Parent(LISTENER, "{listenerArn}"),
+            Parent(CERTIFICATE, "{certificateArn}", "block", pattern="^arn:aws:acm:"),
+        ),
+    ),
     # --- certificates and names ------------------------------------------------------------------------------------
     CERTIFICATE: regional_rule(
         "certificateAuthorityArn",
@@ -251,6 +262,7 @@ RULES: Final[Mapping[str, Rule]] = {
             Parent(HEADERS_POLICY, "{each}", "block", each="defaultCacheBehavior.responseHeadersPolicyId"),
             Parent(HEADERS_POLICY, "{each}", "block", each="orderedCacheBehaviors.responseHeadersPolicyId"),
             Parent(CERTIFICATE, "{each}", "block", each="viewerCertificate.acmCertificateArn"),
+            Parent(KEY_GROUP, "{each}", "block", each="defaultCacheBehavior.trustedKeyGroups"),
             Parent(WEB_ACL, "{each|last}", "block", each="webAclId", pattern=r"^[0-9a-f-]{36}$"),
         ),
     ),
@@ -286,6 +298,31 @@ RULES: Final[Mapping[str, Rule]] = {
             "lockToken": "{uuid}",
         },
     ),
+    PUBLIC_KEY: Rule(
+        immutable=("encodedKey", "name"),
+        id_from=lambda made: f"K{made.hex(13).upper()}",
+        unique="{name}",
+        exists_code="PublicKeyAlreadyExists",
+        computed={
+            "arn": "arn:aws:cloudfront::{account}:public-key/{id}",
+            "callerReference": lambda made: f"terraform-{made.hex(26)}",
+            "etag": "{uuid}",
+        },
+    ),
+    KEY_GROUP: Rule(
+        unordered=("items",),
+        id_from=lambda made: made.uuid(),
+        unique="{name}",
+        exists_code="KeyGroupAlreadyExists",
+        computed={"etag": "{uuid}"},
+        parents=(Parent(PUBLIC_KEY, "{each}", "block", each="items"),),
+    ),
+    "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration": regional_rule(
+        "resourceArn",
+        unordered=("logDestinationConfigs", "redactedFields"),
+        on_exists="adopt",
+        parents=(Parent(WEB_ACL, "{resourceArn|last}"),),
+    ),
     "aws:wafv2/webAclAssociation:WebAclAssociation": regional_rule(
         "resourceArn",
         "webAclArn",
@@ -293,6 +330,39 @@ RULES: Final[Mapping[str, Rule]] = {
         parents=(
             Parent(WEB_ACL, "{webAclArn|last}", "block"),
             Parent(BALANCER, "{resourceArn}", pattern=":loadbalancer/"),
+        ),
+    ),
+    # --- access logs of the content network --------------------------------------------------------------------------
+    "aws:cloudwatch/logDeliverySource:LogDeliverySource": regional_rule(
+        "logType",
+        "name",
+        "resourceArn",
+        regional=True,
+        exists_code="ConflictException",
+        computed={
+            "arn": "arn:aws:logs:{region}:{account}:delivery-source:{name}",
+            "service": lambda made: str(made.inputs["resourceArn"]).split(":")[2],
+        },
+        parents=(Parent(DISTRIBUTION, "{resourceArn|last}", "ignore"),),
+    ),
+    "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination": regional_rule(
+        "name",
+        regional=True,
+        exists_code="ConflictException",
+        computed={
+            "arn": "arn:aws:logs:{region}:{account}:delivery-destination:{name}",
+            "deliveryDestinationType": lambda _made: "CWL",
+        },
+    ),
+    "aws:cloudwatch/logDelivery:LogDelivery": regional_rule(
+        "deliveryDestinationArn",
+        "deliverySourceName",
+        id_from=lambda made: made.hex(16),
+        unique="{deliverySourceName} {deliveryDestinationArn}",
+        exists_code="ConflictException",
+        computed={"arn": "arn:aws:logs:{region}:{account}:delivery:{id}"},
+        parents=(
+            Parent("aws:cloudwatch/logDeliverySource:LogDeliverySource", "{deliverySourceName}@{region}", "block"),
         ),
     ),
 }
