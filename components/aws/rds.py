@@ -194,7 +194,6 @@ def _place(
     parameters = _parameter_group(name, identifier, region, plan, parent)
     network, key = platform.database_networks[region], platform.keys["sql", region]
     monitoring = platform.database_monitoring_role
-    growing = plan.disk_limit_gb != plan.disk_gb
     settings = {
         "region": region,
         "identifier": identifier,
@@ -202,7 +201,7 @@ def _place(
         "storage_type": "gp3",
         "storage_encrypted": True,
         "kms_key_id": key.arn,
-        "max_allocated_storage": (plan.disk_limit_gb or _LARGEST_DISK_GB) if growing else None,
+        "max_allocated_storage": plan.disk_limit_gb or _LARGEST_DISK_GB,
         "db_subnet_group_name": network.subnet_group.name,
         "vpc_security_group_ids": [network.security_group.id],
         "network_type": "IPV4",
@@ -252,7 +251,7 @@ def _parameter_group(
 
 
 def _maintenance_window(plan: InstancePlan) -> str:
-    """The second half of its hour: backups take the first half of theirs, and RDS lets the two not overlap."""
+    """The second half of its hour: backups take the first half of theirs, and the two must not overlap."""
     day, hour = plan.maintenance_day - 1, plan.maintenance_hour
     end_day, end_hour = (day, hour + 1) if hour < _LAST_HOUR else ((day + 1) % 7, 0)
     return f"{_DAYS[day]}:{hour:02d}:30-{_DAYS[end_day]}:{end_hour:02d}:00"

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 import pulumi
@@ -23,6 +24,7 @@ from pulumi.runtime.stack import run_in_stack, wait_for_rpcs
 
 from sandbox.cloud.store import CloudObject
 from sandbox.mocks import Registration, SandboxMocks, boot
+from sandbox.workspace import synthetic_secret
 from tests import ROOT
 
 StackName = Literal["dev", "staging", "prod"]
@@ -30,6 +32,7 @@ STACKS: Final[tuple[StackName, ...]] = get_args(StackName)
 
 Document = dict[str, Any]
 """A stack file's `tenantry:` sections, without that prefix."""
+Example = tuple[str, StackName]
 Edit = Callable[[Document], object]
 
 _NAMESPACE: Final = "tenantry:"
@@ -83,14 +86,26 @@ class Built:
         return content
 
 
+def examples() -> list[Example]:
+    """Every stack of every example, as (folder, stack)."""
+    return [
+        (folder.name, stack)
+        for folder in sorted((ROOT / "examples").iterdir())
+        for stack in STACKS
+        if (folder / f"Pulumi.{stack}.yaml").is_file()
+    ]
+
+
 def external_value(name: str) -> str:
     """The made-up value of a secret that somebody else issues."""
+    if name.endswith("DATABASE_URL"):
+        return synthetic_secret(name, name)
     return f"issued elsewhere: {name}"
 
 
-def document_of(stack: StackName) -> Document:
+def document_of(stack: StackName, folder: Path = ROOT) -> Document:
     """The `tenantry:` sections of a stack file, with a made-up value for each encrypted one."""
-    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
+    config = yaml.safe_load((folder / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
     document = {key.removeprefix(_NAMESPACE): value for key, value in config.items() if key.startswith(_NAMESPACE)}
     if _EXTERNAL in document:
         document[_EXTERNAL] = {name: external_value(name) for name in document[_EXTERNAL]}
@@ -103,10 +118,17 @@ def built(stack: StackName) -> Built:
     return build(stack)
 
 
+@functools.cache
+def built_example(name: str, stack: StackName) -> Built:
+    """The same for a stack of an example."""
+    return build(stack, folder=ROOT / "examples" / name)
+
+
 def build(
     stack: StackName,
     edit: Edit | None = None,
     *,
+    folder: Path = ROOT,
     previous: Mapping[str, Any] | None = None,
     final_exports: Iterable[str] = (),
 ) -> Built:
@@ -115,21 +137,22 @@ def build(
     Args:
         stack: whose file.
         edit: changes the file's sections in place.
+        folder: where the file is.
         previous: the outputs of the stack's last deployment; None before the first.
         final_exports: ids of the tenants whose final export is proved by its marker.
 
     Raises:
         pulumi.RunError: the program refuses.
     """
-    document = copy.deepcopy(document_of(stack))
+    document = copy.deepcopy(document_of(stack, folder))
     if edit is not None:
         edit(document)
     answers = SandboxMocks(stack_outputs={f"organization/tenantry/{stack}": previous or {}})
-    _put_markers(answers, f"ledgerly-{stack}-exports", final_exports)
+    _put_markers(answers, f"{document['environment']['organization']}-{stack}-exports", final_exports)
     config = {f"{_NAMESPACE}{key}": json.dumps(value) for key, value in document.items()}
     with warnings.catch_warnings():
         # the provider's SDK warns of classes of its own when their modules are imported
-        warnings.filterwarnings("ignore", r"gcp\.\w+\.\w+ has been deprecated", DeprecationWarning)
+        warnings.filterwarnings("ignore", r"(gcp|aws)\.[\w./]+ has been deprecated", DeprecationWarning)
         _await(lambda threads: _run(stack, answers, config, threads))
     return Built(stack, answers)
 
