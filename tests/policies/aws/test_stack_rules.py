@@ -653,6 +653,12 @@ class TestNetwork:
             ("group", "ingress[1]: the addresses let in are not known during preview"),
         ]
 
+    def test_what_rules_beside_a_new_group_let_in_is_not_known_yet(self, stack: Stack) -> None:
+        """The provider computes `ingress` of a group; where it is an input, `sg-database-port` refuses an unknown one."""
+        stack.add(tokens.SECURITY_GROUP, "group", {"ingress": UNKNOWN_ARRAY_VALUE})
+
+        assert stack.judge("sg-open-ingress") == []
+
     def test_a_balancers_group_may_be_known_by_its_id(self, stack: Stack) -> None:
         """As in a deployed stack, where ids are known."""
         stack.add(tokens.SECURITY_GROUP, "edge", {"id": "sg-9"})
