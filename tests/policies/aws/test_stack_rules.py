@@ -654,7 +654,7 @@ class TestNetwork:
         ]
 
     def test_what_rules_beside_a_new_group_let_in_is_not_known_yet(self, stack: Stack) -> None:
-        """The provider computes a group's `ingress`; an unknown one that is an input is `sg-database-port`'s to refuse."""
+        """A group's `ingress` is computed; where it is an unknown input, `sg-database-port` refuses it."""
         stack.add(tokens.SECURITY_GROUP, "group", {"ingress": UNKNOWN_ARRAY_VALUE})
 
         assert stack.judge("sg-open-ingress") == []
