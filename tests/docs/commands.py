@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 NOT_RUN: Final = {
+    "aws ": "needs an AWS account",
     "docker build ": "needs a container engine and an image registry",
     "docker inspect ": "needs a container engine",
     "docker push ": "needs a registry that one may write to",

@@ -90,3 +90,10 @@ def links(page: Path) -> list[str]:
 def codes(page: Path) -> list[str]:
     """What stands between single backticks."""
     return _CODE.findall(prose(page))
+
+
+def table(page: Path, heading: str) -> list[list[str]]:
+    """The rows of the first table after a heading, without its head."""
+    after = prose(page).split(f"## {heading}\n", 1)[1]
+    rows = [line for line in after.split("\n## ", 1)[0].splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]

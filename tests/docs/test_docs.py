@@ -23,7 +23,7 @@ from sandbox.operations import Sandbox
 from settings.load import read_stack_file
 from settings.resolve import load
 from tests.docs.commands import NOT_RUN
-from tests.docs.documents import PAGES, ROOT, SHELL, Fence, anchors, codes, fences, headings, links, prose, text
+from tests.docs.documents import PAGES, ROOT, SHELL, Fence, anchors, codes, fences, headings, links, table, text
 
 SCRIPTS = [fence for page in PAGES for fence in fences(page) if fence.language in SHELL]
 COMMANDS = sorted({command for fence in SCRIPTS for command in fence.commands})
@@ -222,13 +222,6 @@ def test_guides_that_messages_name_exist() -> None:
     ]
     assert missing == []
     assert ("docs/adding-a-tenant.md", "Removing a tenant") in named
-
-
-def table(page: Path, heading: str) -> list[list[str]]:
-    """The rows of the first table after a heading, without its head."""
-    after = prose(page).split(f"## {heading}\n", 1)[1]
-    rows = [line for line in after.split("\n## ", 1)[0].splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
 
 
 def test_refusals_are_quoted_as_the_program_says_them() -> None:

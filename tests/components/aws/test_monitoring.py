@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,9 @@ from components.aws.alarms import Expression, Metric
 from sandbox.mocks import Registration, SandboxMocks
 from settings.models import QueueSettings
 from settings.plan import Plan
+from tests import ROOT
 from tests.components.aws.stack import ACCOUNT, AWAY, HOME, Raw, build, built, plan
+from tests.docs.documents import table
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
@@ -181,6 +184,19 @@ class TestAlarms:
             assert inputs["period"] % 60 == 0
             longest = 604_800 if inputs["period"] >= 3600 else 86_400
             assert inputs["period"] * inputs["evaluationPeriods"] <= longest
+
+    def test_each_has_its_first_action_in_the_documents(self, stack: SandboxMocks) -> None:
+        environment = plan().environment
+        service = service_alarms(environment, LoadBalanced(key="<service>", load_balancer="", target_group=""))
+        others = [*service, *queue_alarms(environment, "<queue>", "", "")]
+        found = [item.name.removeprefix("monitoring-alarm-") for item in [*stack.of(ALARM), *stack.of(COMPOSITE)]]
+        keys = {
+            re.sub(r"^database-.*-(cpu|connections|disk|lag)$", r"database-<instance>-\1", key)
+            for key in [*found, *(rule.key for rule in others)]
+            if not key.endswith("-minutes")
+        }
+        rows = table(ROOT / "docs" / "operations.md", "Alarm on AWS, first action")
+        assert {name for row in rows for name in re.findall(r"`([^`]+)`", row[0])} == keys
 
     def test_what_silence_means(self, stack: SandboxMocks) -> None:
         silent = {
