@@ -8,7 +8,7 @@ import pytest
 
 from settings.defaults import NOT_ENFORCED_ON_GUESTS
 from settings.plan import ExternalPlan, FirestorePlan, TenantPlan, ZonePlan
-from tests.unit.settings.documents import aws, aws_prod, both, dev, plan, problems, prod, staging
+from tests.unit.settings.documents import SERVICE, aws, aws_prod, both, dev, plan, problems, prod, staging, web, web_aws
 
 ATTESTED: dict[str, Any] = {"rpo_minutes": 5, "rto_minutes": 30, "verified_on": "2026-01-31"}
 
@@ -197,6 +197,20 @@ def test_a_tenant_may_leave_the_kind_of_its_plan() -> None:
         ),
         prod({"gcp.firestore_cmek_databases": 1, "tenants.0": {"id": "firn", "kind": "firestore"}}),
         both({"tenants.0": {"id": "acme", "kind": "external"}}),
+        web({"tasks.quotes.schedule": "0 0 1 * MON", "backups.drill_schedule": "0 4 1 * 0"}),  # cron's own rule
+        web({"services.worker.min_instances": 0, "services.worker.memory_mb": 512}),
+        web({"services.worker.min_instances": 10}),
+        web({"queues.orders.path": "/orders", "delivery.zone": None, "delivery.waf": False}),
+        web({"vercel.secrets": {"production": {"A": "SENTRY_DSN", "B": "SENTRY_DSN"}}}),
+        web({"vercel.protection": "none"}),
+        web({"tenants": [{"id": "glade", "kind": "external"}], "services": {}, "queues": {}}),
+        web(
+            {
+                "tenants.0": {"id": "glade", "kind": "external"},
+                "vercel.secrets": {"production": {"DATABASE_URL": "GLADE_DATABASE_URL"}},
+            }
+        ),
+        web_aws({"services.worker": {**SERVICE, "cpu": 4, "memory_mb": 8192}}),
     ],
 )
 def test_exactly_at_the_limit(document: dict[str, Any]) -> None:
