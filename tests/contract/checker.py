@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.contract import meanings
-from tests.contract.differences import EVERYWHERE, RESOURCES, Resource
+from tests.contract.differences import EVERYWHERE, RESOURCES
 from tests.contract.discovery import Method, Node, document
+from tests.contract.forms import Resource
 from tests.contract.report import Problem, Report, Unchecked
 from tests.contract.values import problem_of
 from tests.contract.walk import Place, Walker, is_unknown, plain

@@ -9,48 +9,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Mapping
 
-
-@dataclass(frozen=True)
-class At:
-    """The value belongs at another place of the API's object, and may be written another way there.
-
-    `path` starts at the API object that encloses the property ("" is that object itself; `[]` is a list's item, `{}` a
-    map's value). `each` says that the provider has a list where the API has one object, or a map. `worded` names
-    the API property whose description lists the allowed values in prose. `^` starts a path at the whole request body.
-    `via` turns the value into the API's form.
-    """
-
-    path: str
-    each: bool = False
-    worded: str | None = None
-    via: Callable[[Any], Any] | None = None
-
-
-@dataclass(frozen=True)
-class Outside:
-    """The API's create call has no such property: nothing here can judge it, so it is listed with this reason."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Resource:
-    """How one Pulumi type is sent: the method that creates it, the URL's parameters, and what the body calls the rest.
-
-    `arguments` maps a parameter of the method to a template over the inputs; `{x:last}` takes the last segment of a
-    resource path. `root` is where the resource stands inside the request body. `differences` is keyed by input path.
-    """
-
-    document: str
-    method: str
-    arguments: Mapping[str, str]
-    root: str = ""
-    differences: Mapping[str, At | Outside] = field(default_factory=lambda: MappingProxyType({}))
+from tests.contract.forms import ON_DELETE, PROJECT, PROVIDER_ONLY, At, Outside, Resource, grant
+from tests.contract.google_edge import EDGE
 
 
 def _seconds_of_days(days: float) -> str:
@@ -61,48 +23,40 @@ def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-_ON_DELETE = Outside("steers the provider on delete; the API never sees it")
-_PROVIDER_ONLY = Outside("steers the provider on create; the API never sees it")
 _WRITE_ONLY = Outside("write-only twin of another property, known to the provider alone")
 _LATER_CALL = Outside("set by a second call after the create")
 
 # Inputs that mean the same on every type that has them.
 EVERYWHERE: Mapping[str, At | Outside] = {
-    "deletionPolicy": _ON_DELETE,
+    "deletionPolicy": ON_DELETE,
     "deletionProtection": Outside("a guard inside the provider, beside the API's own flag"),
 }
 
-_PROJECT = "projects/{project}"
 _LOCATION = "projects/{project}/locations/{location}"
 _REGION = "projects/{project}/locations/{region}"
 
 
-def _grant(document: str, method: str, arguments: Mapping[str, str], *, root: str = "policy.bindings.[]") -> Resource:
-    """One binding of an IAM policy; `IAMMember` types hold one member of it, `IAMBinding` types all of them."""
-    return Resource(document, method, arguments, root=root, differences={"member": At("members.[]")})
-
-
-_BUCKET_GRANT = _grant("storage.v1", "buckets.setIamPolicy", {"bucket": "{bucket}"}, root="bindings.[]")
-_FOLDER_GRANT = _grant(
+_BUCKET_GRANT = grant("storage.v1", "buckets.setIamPolicy", {"bucket": "{bucket}"}, root="bindings.[]")
+_FOLDER_GRANT = grant(
     "storage.v1",
     "managedFolders.setIamPolicy",
     {"bucket": "{bucket}", "managedFolder": "{managedFolder}"},
     root="bindings.[]",
 )
-_SECRET_GRANT = _grant(
+_SECRET_GRANT = grant(
     "secretmanager.v1", "projects.secrets.setIamPolicy", {"resource": "projects/{project}/secrets/{secretId:last}"}
 )
-_KEY_GRANT = _grant("cloudkms.v1", "projects.locations.keyRings.cryptoKeys.setIamPolicy", {"resource": "{cryptoKeyId}"})
-_ACCOUNT_GRANT = _grant("iam.v1", "projects.serviceAccounts.setIamPolicy", {"resource": "{serviceAccountId}"})
-_PROJECT_GRANT = _grant("cloudresourcemanager.v3", "projects.setIamPolicy", {"resource": _PROJECT})
-_TOPIC_GRANT = _grant(
+_KEY_GRANT = grant("cloudkms.v1", "projects.locations.keyRings.cryptoKeys.setIamPolicy", {"resource": "{cryptoKeyId}"})
+_ACCOUNT_GRANT = grant("iam.v1", "projects.serviceAccounts.setIamPolicy", {"resource": "{serviceAccountId}"})
+_PROJECT_GRANT = grant("cloudresourcemanager.v3", "projects.setIamPolicy", {"resource": PROJECT})
+_TOPIC_GRANT = grant(
     "pubsub.v1", "projects.topics.setIamPolicy", {"resource": "projects/{project}/topics/{topic:last}"}
 )
-_RUN_JOB_GRANT = _grant("run.v2", "projects.locations.jobs.setIamPolicy", {"resource": _LOCATION + "/jobs/{name:last}"})
-_RUN_SERVICE_GRANT = _grant(
+_RUN_JOB_GRANT = grant("run.v2", "projects.locations.jobs.setIamPolicy", {"resource": _LOCATION + "/jobs/{name:last}"})
+_RUN_SERVICE_GRANT = grant(
     "run.v2", "projects.locations.services.setIamPolicy", {"resource": _LOCATION + "/services/{name:last}"}
 )
-_REPOSITORY_GRANT = _grant(
+_REPOSITORY_GRANT = grant(
     "artifactregistry.v1",
     "projects.locations.repositories.setIamPolicy",
     {"resource": _LOCATION + "/repositories/{repository:last}"},
@@ -114,8 +68,8 @@ _SQL_SETTINGS: Mapping[str, At | Outside] = {
     "restoreBackupContext": Outside("another method: instances.restoreBackup"),
     "pointInTimeRestoreContext": Outside("another method: instances.pointInTimeRestore"),
     "backupdrBackup": Outside("another method: instances.restoreBackup"),
-    "finalBackupDescription": _ON_DELETE,
-    "enforceNewSqlNetworkArchitecture": _PROVIDER_ONLY,
+    "finalBackupDescription": ON_DELETE,
+    "enforceNewSqlNetworkArchitecture": PROVIDER_ONLY,
     "rootPasswordWo": _WRITE_ONLY,
     "rootPasswordWoVersion": _WRITE_ONLY,
     "settings.diskAutoresize": At("storageAutoResize"),
@@ -145,21 +99,21 @@ _BUCKET: Mapping[str, At | Outside] = {
     "lifecycleRules[].condition.withState": At(
         "isLive", via={"LIVE": True, "ARCHIVED": False, "ANY": None}.__getitem__
     ),
-    "lifecycleRules[].condition.sendAgeIfZero": _PROVIDER_ONLY,
-    "lifecycleRules[].condition.sendDaysSinceCustomTimeIfZero": _PROVIDER_ONLY,
-    "lifecycleRules[].condition.sendDaysSinceNoncurrentTimeIfZero": _PROVIDER_ONLY,
-    "lifecycleRules[].condition.sendNumNewerVersionsIfZero": _PROVIDER_ONLY,
+    "lifecycleRules[].condition.sendAgeIfZero": PROVIDER_ONLY,
+    "lifecycleRules[].condition.sendDaysSinceCustomTimeIfZero": PROVIDER_ONLY,
+    "lifecycleRules[].condition.sendDaysSinceNoncurrentTimeIfZero": PROVIDER_ONLY,
+    "lifecycleRules[].condition.sendNumNewerVersionsIfZero": PROVIDER_ONLY,
     "lifecycleRules[].condition.sizeAboveBytes": Outside("the discovery document does not know this condition"),
     "lifecycleRules[].condition.sizeBelowBytes": Outside("the discovery document does not know this condition"),
-    "forceDestroy": _ON_DELETE,
+    "forceDestroy": ON_DELETE,
 }
 
 _BUCKET_OBJECT: Mapping[str, At | Outside] = {
     "content": Outside("the object's bytes: the body of the upload, which has no schema"),
     "source": Outside("the object's bytes: the body of the upload, which has no schema"),
-    "sourceMd5hash": _PROVIDER_ONLY,
-    "detectMd5hash": _PROVIDER_ONLY,
-    "forceEmptyContentType": _PROVIDER_ONLY,
+    "sourceMd5hash": PROVIDER_ONLY,
+    "detectMd5hash": PROVIDER_ONLY,
+    "forceEmptyContentType": PROVIDER_ONLY,
     "customerEncryption.encryptionKey": Outside("sent as a header"),
 }
 
@@ -175,28 +129,29 @@ _SERVICE_LEVEL: Mapping[str, At | Outside] = {
 }
 
 RESOURCES: Mapping[str, Resource] = {
+    **EDGE,
     "gcp:projects/service:Service": Resource(
         "serviceusage.v1",
         "services.enable",
-        {"name": _PROJECT + "/services/{service}"},
+        {"name": PROJECT + "/services/{service}"},
         differences={
-            "disableOnDestroy": _ON_DELETE,
-            "disableDependentServices": _ON_DELETE,
-            "checkIfServiceHasUsageOnDestroy": _ON_DELETE,
+            "disableOnDestroy": ON_DELETE,
+            "disableDependentServices": ON_DELETE,
+            "checkIfServiceHasUsageOnDestroy": ON_DELETE,
         },
     ),
     "gcp:projects/serviceIdentity:ServiceIdentity": Resource(
-        "serviceusage.v1beta1", "services.generateServiceIdentity", {"parent": _PROJECT + "/services/{service}"}
+        "serviceusage.v1beta1", "services.generateServiceIdentity", {"parent": PROJECT + "/services/{service}"}
     ),
     "gcp:projects/iAMMember:IAMMember": _PROJECT_GRANT,
     "gcp:projects/iAMBinding:IAMBinding": _PROJECT_GRANT,
     "gcp:projects/iAMAuditConfig:IAMAuditConfig": Resource(
-        "cloudresourcemanager.v3", "projects.setIamPolicy", {"resource": _PROJECT}, root="policy.auditConfigs.[]"
+        "cloudresourcemanager.v3", "projects.setIamPolicy", {"resource": PROJECT}, root="policy.auditConfigs.[]"
     ),
     "gcp:projects/iAMCustomRole:IAMCustomRole": Resource(
         "iam.v1",
         "projects.roles.create",
-        {"parent": _PROJECT},
+        {"parent": PROJECT},
         root="role",
         differences={"permissions": At("includedPermissions"), "roleId": At("^roleId")},
     ),
@@ -217,7 +172,7 @@ RESOURCES: Mapping[str, Resource] = {
         "compute.v1",
         "subnetworks.insert",
         {"project": "{project}", "region": "{region}"},
-        differences={"sendSecondaryIpRangeIfEmpty": _PROVIDER_ONLY},
+        differences={"sendSecondaryIpRangeIfEmpty": PROVIDER_ONLY},
     ),
     "gcp:compute/globalAddress:GlobalAddress": Resource(
         "compute.v1", "globalAddresses.insert", {"project": "{project}"}
@@ -251,7 +206,7 @@ RESOURCES: Mapping[str, Resource] = {
         "servicenetworking.v1",
         "services.connections.create",
         {"parent": "services/{service}"},
-        differences={"updateOnCreationFail": _PROVIDER_ONLY},
+        differences={"updateOnCreationFail": PROVIDER_ONLY},
     ),
     "gcp:kms/keyRing:KeyRing": Resource(
         "cloudkms.v1", "projects.locations.keyRings.create", {"parent": _LOCATION, "keyRingId": "{name}"}
@@ -270,11 +225,11 @@ RESOURCES: Mapping[str, Resource] = {
     "gcp:serviceaccount/account:Account": Resource(
         "iam.v1",
         "projects.serviceAccounts.create",
-        {"name": _PROJECT},
+        {"name": PROJECT},
         root="serviceAccount",
         differences={
             "accountId": At("^accountId"),
-            "createIgnoreAlreadyExists": _PROVIDER_ONLY,
+            "createIgnoreAlreadyExists": PROVIDER_ONLY,
             "disabled": _LATER_CALL,
         },
     ),
@@ -304,14 +259,14 @@ RESOURCES: Mapping[str, Resource] = {
     "gcp:storage/bucketIAMMember:BucketIAMMember": _BUCKET_GRANT,
     "gcp:storage/bucketIAMBinding:BucketIAMBinding": _BUCKET_GRANT,
     "gcp:storage/managedFolder:ManagedFolder": Resource(
-        "storage.v1", "managedFolders.insert", {"bucket": "{bucket}"}, differences={"forceDestroy": _ON_DELETE}
+        "storage.v1", "managedFolders.insert", {"bucket": "{bucket}"}, differences={"forceDestroy": ON_DELETE}
     ),
     "gcp:storage/managedFolderIamMember:ManagedFolderIamMember": _FOLDER_GRANT,
     "gcp:storage/managedFolderIamBinding:ManagedFolderIamBinding": _FOLDER_GRANT,
     "gcp:secretmanager/secret:Secret": Resource(
         "secretmanager.v1",
         "projects.secrets.create",
-        {"parent": _PROJECT, "secretId": "{secretId}"},
+        {"parent": PROJECT, "secretId": "{secretId}"},
         differences={"replication.auto": At("automatic")},
     ),
     "gcp:secretmanager/secretVersion:SecretVersion": Resource(
@@ -322,7 +277,7 @@ RESOURCES: Mapping[str, Resource] = {
             "secretData": At("payload.data", via=_base64),
             "secretDataWo": _WRITE_ONLY,
             "secretDataWoVersion": _WRITE_ONLY,
-            "isSecretDataBase64": _PROVIDER_ONLY,
+            "isSecretDataBase64": PROVIDER_ONLY,
             "enabled": _LATER_CALL,
         },
     ),
@@ -332,7 +287,7 @@ RESOURCES: Mapping[str, Resource] = {
         "logging.v2",
         "projects.sinks.create",
         {
-            "parent": _PROJECT,
+            "parent": PROJECT,
             "uniqueWriterIdentity": "{uniqueWriterIdentity}",
             "customWriterIdentity": "{customWriterIdentity}",
         },
@@ -343,13 +298,13 @@ RESOURCES: Mapping[str, Resource] = {
         {"parent": "projects/{project:last}/locations/{location}", "bucketId": "{bucketId}"},
         differences={"enableAnalytics": At("analyticsEnabled")},
     ),
-    "gcp:logging/metric:Metric": Resource("logging.v2", "projects.metrics.create", {"parent": _PROJECT}),
+    "gcp:logging/metric:Metric": Resource("logging.v2", "projects.metrics.create", {"parent": PROJECT}),
     "gcp:monitoring/notificationChannel:NotificationChannel": Resource(
         "monitoring.v3",
         "projects.notificationChannels.create",
-        {"name": _PROJECT},
+        {"name": PROJECT},
         differences={
-            "forceDelete": _ON_DELETE,
+            "forceDelete": ON_DELETE,
             # The provider keeps the secret labels apart; the API has one map.
             "sensitiveLabels": At("labels"),
         },
@@ -357,20 +312,20 @@ RESOURCES: Mapping[str, Resource] = {
     "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": Resource(
         "monitoring.v3",
         "projects.uptimeCheckConfigs.create",
-        {"parent": _PROJECT},
+        {"parent": PROJECT},
         differences={
             "httpCheck.authInfo.passwordWo": _WRITE_ONLY,
             "httpCheck.authInfo.passwordWoVersion": _WRITE_ONLY,
         },
     ),
     "gcp:monitoring/alertPolicy:AlertPolicy": Resource(
-        "monitoring.v3", "projects.alertPolicies.create", {"name": _PROJECT}
+        "monitoring.v3", "projects.alertPolicies.create", {"name": PROJECT}
     ),
     "gcp:monitoring/customService:CustomService": Resource(
-        "monitoring.v3", "services.create", {"parent": _PROJECT, "serviceId": "{serviceId}"}
+        "monitoring.v3", "services.create", {"parent": PROJECT, "serviceId": "{serviceId}"}
     ),
     "gcp:monitoring/genericService:GenericService": Resource(
-        "monitoring.v3", "services.create", {"parent": _PROJECT, "serviceId": "{serviceId}"}
+        "monitoring.v3", "services.create", {"parent": PROJECT, "serviceId": "{serviceId}"}
     ),
     "gcp:monitoring/slo:Slo": Resource(
         "monitoring.v3",
@@ -381,7 +336,7 @@ RESOURCES: Mapping[str, Resource] = {
     "gcp:monitoring/dashboard:Dashboard": Resource(
         "monitoring.v1",
         "projects.dashboards.create",
-        {"parent": _PROJECT},
+        {"parent": PROJECT},
         differences={"dashboardJson": At("", via=json.loads)},
     ),
     "gcp:billing/budget:Budget": Resource(
@@ -398,7 +353,7 @@ RESOURCES: Mapping[str, Resource] = {
         "workflows.v1",
         "projects.locations.workflows.create",
         {"parent": _REGION, "workflowId": "{name}"},
-        differences={"namePrefix": _PROVIDER_ONLY},
+        differences={"namePrefix": PROVIDER_ONLY},
     ),
     "gcp:cloudscheduler/job:Job": Resource(
         "cloudscheduler.v1",

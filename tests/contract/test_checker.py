@@ -11,8 +11,9 @@ import pytest
 from pulumi.runtime import rpc
 
 from tests.contract.checker import check, check_all, method_of
-from tests.contract.differences import REFERENCES, RESOURCES, At, Resource
+from tests.contract.differences import REFERENCES, RESOURCES
 from tests.contract.discovery import Node, document
+from tests.contract.forms import At, Resource
 from tests.contract.gaps import LIST, Drift, drift, lines_of
 from tests.contract.report import Unchecked
 from tests.contract.samples import DASHBOARD, EXECUTIONS, SAMPLES, WORKFLOW

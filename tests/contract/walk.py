@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from pulumi.runtime import rpc
 
-from tests.contract.differences import REFERENCES, At, Outside
+from tests.contract.differences import REFERENCES
 from tests.contract.discovery import Node, document
+from tests.contract.forms import At, Outside
 from tests.contract.report import Problem, Report, Unchecked
 from tests.contract.values import is_free, problem_of
 
