@@ -10,6 +10,7 @@ NOT_RUN: Final = {
     "docker inspect ": "needs a container engine",
     "docker push ": "needs a registry that one may write to",
     "gcloud ": "needs a Google Cloud project",
+    "pytest tests/components/test_inventory.py --update-golden": "writes golden files; without the flag CI compares them",
     "pulumi config set ": "needs a stack on a real backend",
     "pulumi login ": "needs a state bucket",
     "pulumi policy analyze ": "needs an exported state; `python -m sandbox analyze` runs it on the sandbox's",

@@ -16,7 +16,7 @@ _HEADING = re.compile(r"^#{1,6} +(?P<title>.+?) *$", re.MULTILINE)
 _ANCHOR = re.compile(r'<a id="([^"]+)">')
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
-_TOOLS = ("docker", "gcloud", "make", "pulumi", "python", "uv")
+_TOOLS = ("aws", "docker", "gcloud", "make", "pulumi", "python", "uv")
 # A tool where a command can begin: at the start, in a pipe or list, in a substitution, after a loop's keyword.
 _COMMAND = re.compile(rf"(?:^|\|\|?|&&|;|\$\(|\bdo\b)\s*(?P<command>(?:{'|'.join(_TOOLS)})\b[^|;)]*)")
 
