@@ -122,10 +122,10 @@ class Amazon(Variables):
     @cached_property
     def scope(self) -> Scope:
         try:
-            ca_pem = self.tenantry_rds_ca.read_text(encoding="ascii")
+            self.tenantry_rds_ca.open("rb").close()
         except OSError as error:
             raise JobError(f"TENANTRY_RDS_CA: cannot read {self.tenantry_rds_ca}: {error.strerror}") from None
-        return Scope(kind="rds", home=aws.account(self.tenantry_region), ca_pem=ca_pem)
+        return Scope(kind="rds", home=aws.account(self.tenantry_region), ca_bundle=self.tenantry_rds_ca)
 
     @cached_property
     def registry(self) -> Objects:

@@ -25,6 +25,10 @@ _HOUR: Final = 3600.0
 _DAY: Final = 86400.0
 _STAMP: Final = re.compile(r"/(\d{4}-\d{2}-\d{2}T\d{6}Z)-[^/]+\.sql\.gz$")
 
+_FIRESTORE_STAMP: Final = re.compile(
+    r"^firestore/[^/]+/(\d{4}-\d{2}-\d{2}T\d{6}Z)-[^/]+/[^/]+\.overall_export_metadata$"
+)
+
 
 class _Listing(Protocol):
     """What this job needs of the exports bucket."""
@@ -96,18 +100,27 @@ class Watch:
         tenant = _Tenant.model_validate_json(content)
         if tenant.kind == "cloudsql":  # drilled with its instance
             found = self.exports.names(f"sql/{tenant.instance}/{tenant.database}/")
-            return self._export(name, tenant, [_time(stamp[1]) for path in found if (stamp := _STAMP.search(path))])
+            stamps = [_time(stamp[1]) for path in found if (stamp := _STAMP.search(path))]
+            return self._export(name, tenant, stamps, instance=tenant.instance)
+        if tenant.kind == "firestore":
+            # an export's last object: one that was cut off has none
+            found = self.exports.names(f"firestore/{tenant.id}/")
+            stamps = [_time(stamp[1]) for path in found if (stamp := _FIRESTORE_STAMP.search(path))]
+            key = f"firestore-{tenant.id}"
+            return self._export(name, tenant, stamps, instance="firestore") + self._drill(
+                name, f"drills/{key}.json", instance=key, tenant=tenant.id
+            )
         if tenant.kind in DUMPED_KINDS:
             # the manifest and not the dump: it is written when the store has confirmed the upload
             found = self.exports.names(dump_prefix(tenant.id))
             stamps = [time for path in found if (time := manifest_time(path)) is not None]
             result = drill_object(tenant.id)
-            return self._export(name, tenant, stamps) + self._drill(
+            return self._export(name, tenant, stamps, instance=tenant.instance) + self._drill(
                 name, result, instance=tenant.instance, tenant=tenant.id
             )
         return 0
 
-    def _export(self, name: str, tenant: _Tenant, stamps: list[datetime]) -> int:
+    def _export(self, name: str, tenant: _Tenant, stamps: list[datetime], *, instance: str) -> int:
         newest = max(stamps, default=None) or self.ages.created(name)
         if newest is None:
             return 0
@@ -117,7 +130,7 @@ class Watch:
             "freshness.export",
             f"{tenant.id}: {age} hours" + ("" if stamps else ", never exported"),
             tenant=tenant.id,
-            instance=tenant.instance,
+            instance=instance,
             age_hours=age,
             missing=not stamps,
             # a suspended tenant is exported as before; only its alerts are quiet

@@ -24,11 +24,16 @@ _OWNER: Final = "restorer"
 _DATABASE: Final = "restored"
 _START: Final = 60.0  # seconds until the server has to answer
 _STOP: Final = 30.0
-# Nothing here outlives the drill, so nothing has to survive a crash.
+# Nothing here outlives the drill, so nothing has to survive a crash. Parallel workers share memory through /dev/shm,
+# of which a container has 64 MiB, too little for an index of any size.
 _SETTINGS: Final = {
+    "autovacuum": "off",
     "fsync": "off",
     "full_page_writes": "off",
     "listen_addresses": "",
+    "maintenance_work_mem": "256MB",
+    "max_parallel_maintenance_workers": "0",
+    "max_parallel_workers_per_gather": "0",
     "max_wal_senders": "0",
     "synchronous_commit": "off",
     "wal_level": "minimal",

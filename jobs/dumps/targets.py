@@ -90,7 +90,7 @@ class RdsTarget:
 
     @contextmanager
     def endpoints(self) -> Iterator[Endpoints]:
-        with ca_file(self.place.ca_pem) as ca:
+        with ca_file(self.place.server_ca_pem, self.place.ca_bundle) as ca:
             parameters = {
                 "host": self.place.host,
                 "port": str(self.place.port),

@@ -130,7 +130,7 @@ class Server:
 @contextmanager
 def open_server(instance: Instance, *, host: str | None = None, ca_pem: str | None = None) -> Iterator[Server]:
     """An instance's server, or a copy of it elsewhere with a CA of its own."""
-    with ca_file(ca_pem or instance.ca_pem) as ca:
+    with ca_file(ca_pem or instance.server_ca_pem, instance.ca_bundle) as ca:
         yield Server(
             host=host or instance.host,
             port=instance.port,
@@ -141,8 +141,17 @@ def open_server(instance: Instance, *, host: str | None = None, ca_pem: str | No
 
 
 @contextmanager
-def ca_file(pem: str) -> Iterator[Path]:
-    """Hold a CA in a file, because libpq reads it from nowhere else."""
+def ca_file(pem: str | None, bundle: Path | None) -> Iterator[Path]:
+    """Hold a CA in a file, because libpq reads it from nowhere else; without one, the bundle that is a file already.
+
+    Raises:
+        JobError: there is neither.
+    """
+    if pem is None:
+        if bundle is None:
+            raise JobError("the instance declares no CA, and this cloud has no bundle of them")
+        yield bundle
+        return
     with tempfile.NamedTemporaryFile("w", encoding="ascii", suffix=".pem", prefix="server-ca-") as file:
         file.write(pem)
         file.flush()

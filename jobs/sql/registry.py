@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -43,12 +44,12 @@ class Scope:
     Attributes:
         kind: the cloud's kind of SQL instance.
         home: the Google Cloud project, or the AWS account's number.
-        ca_pem: the CA of instances that declare none of their own, as RDS's are one bundle for all.
+        ca_bundle: file with the CAs of instances that declare none of their own: RDS has one bundle for all.
     """
 
     kind: SqlKind
     home: str
-    ca_pem: str = ""
+    ca_bundle: Path | None = None
 
 
 class _Declared(BaseModel):
@@ -137,7 +138,7 @@ class Instance(_Declared):
         SYSTEM_PREFIX: the cloud's own roles and databases start so; they are not ours to change.
         SSLMODE: how far a client can check the server's certificate.
         MAKES_DATABASES: whether this job creates tenants' databases, because the cloud's API does not.
-        ca_pem: the CA to trust; set by `parse_instance`.
+        ca_bundle: the CAs to trust when the instance declares none; set by `parse_instance`.
     """
 
     SYSTEM_PREFIX: ClassVar[str]
@@ -152,7 +153,7 @@ class Instance(_Declared):
     server_ca_pem: str | None
     admin_user: str
     platform_users: list[str]
-    ca_pem: str = ""
+    ca_bundle: Path | None = None
 
     @property
     def home(self) -> tuple[str, str]:
@@ -294,7 +295,7 @@ def parse_instance(name: str, content: bytes, scope: Scope) -> Instance:
     field, home = instance.home
     if home != scope.home:
         raise JobError(f"{name}: {field} is {home!r}, but this job serves {scope.home!r} only")
-    return instance.model_copy(update={"ca_pem": instance.server_ca_pem or scope.ca_pem})
+    return instance.model_copy(update={"ca_bundle": scope.ca_bundle})
 
 
 def parse_credential(tenant: Tenant, content: str) -> Credential:

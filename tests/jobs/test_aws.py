@@ -17,9 +17,11 @@ from jobs.ages import AmazonAges
 from jobs.clouds import open_cloud
 from jobs.sql import aws
 from jobs.sql.errors import JobError
+from jobs.sql.postgres import ca_file
 from jobs.sql.registry import Instance, Scope, parse_instance
 from tests.jobs.amazon import ACCOUNT, REGION, environment
 
+BUNDLE = Path("/etc/tenantry/rds-global-bundle.pem")
 ADMIN_SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!db-1"
 
 
@@ -59,7 +61,7 @@ def instance(**changes: object) -> Instance:
         "admin_user": "tenantry_admin",
         "platform_users": ["tenantry_worker"],
     }
-    scope = Scope(kind="rds", home=ACCOUNT, ca_pem="bundle")
+    scope = Scope(kind="rds", home=ACCOUNT, ca_bundle=BUNDLE)
     return parse_instance("instances/shared-a-1.json", json.dumps(declared | changes).encode(), scope)
 
 
@@ -111,7 +113,8 @@ def test_a_token_is_signed_for_one_login_on_one_instance(
 
 
 def test_the_bundle_is_the_ca_of_every_instance() -> None:
-    assert instance().ca_pem == "bundle"
+    with ca_file(instance().server_ca_pem, instance().ca_bundle) as ca:  # no copy: the root file system is read-only
+        assert ca == BUNDLE
     with pytest.raises(JobError, match="server_ca_pem"):
         instance(server_ca_pem="-----BEGIN CERTIFICATE-----")
 

@@ -131,20 +131,19 @@ class TestDumps:
                 "public.accounts has other content in its 502 rows",
             ]
 
-    def test_dump_and_manifest_are_of_one_moment(self, books: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_dump_and_manifest_are_of_one_moment(
+        self, books: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Rows that come between the counting and the dump are in neither."""
-        counted = tables.contents
-
-        def count_then_write(connection: Any) -> dict[str, Table]:  # noqa: ANN401
-            found = counted(connection)
-            fill(books, "acme", "INSERT INTO accounts (name) VALUES ('late')")
-            return found
-
-        monkeypatch.setattr(tables, "contents", count_then_write)
         alone(books)
+        meanwhile(monkeypatch, lambda: fill(books, "acme", "INSERT INTO accounts (name) VALUES ('late')"))
         exported(books)
         monkeypatch.undo()
-        assert manifest_of(books, "acme")["tables"]["public.accounts"]["rows"] == 502
+        expected = {name: Table(**table) for name, table in manifest_of(books, "acme")["tables"].items()}
+        assert expected["public.accounts"].rows == 502
+        with stock_restore(books, dump_of(books, "acme"), tmp_path) as restored:
+            tables.prepare(restored)
+            assert tables.differences(expected, tables.contents(restored)) == []
 
     def test_a_second_run_adds_and_overwrites_nothing(self, books: Account) -> None:
         exported(books)
@@ -328,6 +327,37 @@ class TestFinal:
         assert books.objects("final/") == []
         assert manifest_of(books, "acme")["tables"].keys() == COUNTS.keys()  # the nightly dump is there all the same
 
+    def test_no_marker_when_a_login_was_on_as_the_dump_began(
+        self, books: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What it wrote between the snapshot and its end would be lost with the tenant."""
+
+        def apply() -> None:
+            assert books.run(sql_job.main, ["apply"])[0] == 0
+
+        alone(books)
+        books.declare("acme", state="offboarding")
+        meanwhile(monkeypatch, apply)
+        code, lines = run(books)
+        assert (code, of(lines, "export.result", *RESULT), books.objects("final/")) == (
+            1,
+            [("acme", "failed", "failed")],
+            [],
+        )
+
+    def test_no_marker_while_a_session_lasts(self, books: Account) -> None:
+        """Barring the logins ends no session that is open already."""
+        books.declare("acme", state="offboarding")
+        with (
+            books.server.session("tn_acme_a", books.password("acme", 1), "tn_acme") as writing,
+            books.server.bootstrap() as session,
+        ):
+            session.execute("ALTER ROLE tn_acme_a NOLOGIN")
+            code, lines = run(books)
+            writing.execute("SELECT 1")
+        assert (code, books.objects("final/")) == (1, [])
+        assert "tn_acme_a can still log in or is logged in" in of(lines, "export.result", "error")[0][0]
+
     def test_no_marker_for_a_damaged_dump(self, books: Account, monkeypatch: pytest.MonkeyPatch) -> None:
         books.declare("acme", state="offboarding")
         assert books.run(sql_job.main, ["apply"])[0] == 0
@@ -433,6 +463,18 @@ def alone(account: Account) -> None:
     """Leave one tenant in the registry."""
     for tenant in ("beta", "guesthouse"):
         account.s3.delete_object(Bucket=account.registry, Key=f"tenants/{tenant}.json")
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, something: Callable[[], None]) -> None:
+    """Let something happen once the snapshot is taken and the tables are counted."""
+    contents = tables.contents
+
+    def count(connection: Any) -> dict[str, Table]:  # noqa: ANN401
+        found = contents(connection)
+        something()
+        return found
+
+    monkeypatch.setattr(tables, "contents", count)
 
 
 def tamper(monkeypatch: pytest.MonkeyPatch, change: Callable[[bytes], bytes], *, covered: bool) -> None:

@@ -104,6 +104,20 @@ def test_age_of_the_newest_manifest(folder: Path, kind: str) -> None:
     assert of(lines, "freshness.export", *EXPORT) == [("elm", "pool-a", 9.5, False, False)]
 
 
+def test_firestore_is_exported_and_drilled_tenant_by_tenant(folder: Path) -> None:
+    put(folder / "registry" / "tenants" / "elm.json", '{"id": "elm", "kind": "firestore", "state": "active"}')
+    exports = folder / "exports" / "firestore" / "elm"
+    done = "2026-11-22T023000Z-x"
+    put(exports / done / f"{done}.overall_export_metadata")
+    put(exports / "2026-11-22T113000Z-y" / "all_namespaces" / "all_kinds" / "output-0")  # cut off
+    put(folder / "registry" / "drills" / "firestore-elm.json", '{"succeeded_at": "2026-11-20T12:00:00Z"}')
+    _, lines = look(folder)
+    assert of(lines, "freshness.export", *EXPORT) == [("elm", "firestore", 9.5, False, False)]
+    assert of(lines, "freshness.drill", "tenant", "instance", "age_days", "missing") == [
+        ("elm", "firestore-elm", 2.0, False)
+    ]
+
+
 def test_a_guest_needs_no_instance(folder: Path) -> None:
     put(folder / "registry" / "tenants" / "elm.json", '{"id": "elm", "kind": "external", "state": "active"}')
     done, lines = look(folder)
@@ -124,7 +138,7 @@ def test_dumped_tenants_are_drilled_one_by_one(folder: Path) -> None:
 
 def test_removed_and_foreign_tenants_are_left_out(folder: Path) -> None:
     declare(folder, "gone")
-    declare(folder, "fire", kind="firestore")
+    declare(folder, "other", kind="unheard-of")
     done, lines = look(folder)
     assert done
     assert of(lines, "freshness.export", "tenant") == []
