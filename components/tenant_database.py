@@ -46,5 +46,9 @@ class TenantDatabase(pulumi.ComponentResource):
         )
         self.facts = _KINDS[tenant.kind, tenant.cloud](args, self)
         self.register_outputs(
-            {"database": tenant.database, **({"instance": tenant.sql.instance_key} if tenant.on_sql else {})}
+            {
+                "kind": tenant.kind,
+                "database": tenant.database,
+                **({"instance": tenant.sql.instance_key} if tenant.on_sql else {}),
+            }
         )

@@ -82,7 +82,7 @@ class TestOrder:
     def test_apis_stay_on_when_the_stack_goes(self) -> None:
         apis = built("dev").of(API).values()
         assert {item.inputs["disableOnDestroy"] for item in apis} == {False}
-        assert len(apis) == 17
+        assert len(apis) == 19
 
 
 class TestKeys:
