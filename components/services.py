@@ -68,7 +68,6 @@ class Services(pulumi.ComponentResource):
                     name,
                     environment,
                     args.clouds.aws.platform,
-                    stored={key: secret.id for key, secret in args.secrets.secrets.items()},
                     secrets=[args.secrets],
                     guard=args.guard,
                     parent=self,

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
+from components.aws.naming import app_secret_name
 from components.aws.platform import AwsPlatform
 from components.aws.roles import EXECUTION
 from components.aws.secret import create_secret
 from components.guard import Guard
-from settings.names import app_secret, slug
+from settings.names import slug
 from settings.plan import EnvironmentPlan
 
 
@@ -33,7 +34,7 @@ def store_app_secrets(
     for key, value in sorted(values.items()):
         secret = create_secret(
             f"{name}-{slug(key)}",
-            secret_name=app_secret(key),
+            secret_name=app_secret_name(key),
             readers=("gateway", "worker", EXECUTION),
             environment=environment,
             platform=platform,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.application import application_secrets, whereabouts
-from components.aws.naming import log_group_name, role_arn, task_family
+from components.aws.naming import app_secret_arn, log_group_name, role_arn, task_family
 from components.aws.platform import AwsPlatform, Workload
 from components.aws.roles import FILES
 from components.guard import Guard
@@ -69,7 +70,6 @@ def define_container(
     *,
     environment: EnvironmentPlan,
     platform: AwsPlatform,
-    stored: Mapping[str, pulumi.Output[str]],
     depends_on: Sequence[pulumi.Resource],
     guard: Guard,
     parent: pulumi.Resource,
@@ -83,7 +83,6 @@ def define_container(
         container: what runs.
         environment: the environment's plan.
         platform: roles and keys.
-        stored: ARN of each application secret by name.
         depends_on: the log group, and the secrets' values.
         guard: the retry of creations that meet a new role too early.
         parent: owning component.
@@ -91,7 +90,7 @@ def define_container(
     role = platform.roles[container.workload]
     wanted = application_secrets(environment, container.secrets)
     family = task_family(environment, app_name(container.name))
-    definition = pulumi.Output.json_dumps(
+    definition = json.dumps(
         [
             # every field that ECS would fill in is written out: the next preview is empty
             {
@@ -114,7 +113,7 @@ def define_container(
                 "portMappings": []
                 if container.port is None
                 else [{"containerPort": container.port, "hostPort": container.port, "protocol": "tcp"}],
-                "secrets": [{"name": secret, "valueFrom": stored[secret]} for secret in wanted],
+                "secrets": [{"name": secret, "valueFrom": app_secret_arn(environment, secret)} for secret in wanted],
                 "systemControls": [],
                 "volumesFrom": [],
             }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from settings.names import app_secret
 from settings.plan import EnvironmentPlan
 
 GLOBAL_REGION: Final = "us-east-1"
@@ -52,6 +53,20 @@ def log_group_name(environment: EnvironmentPlan, group: str) -> str:
 
 def log_group_arn(environment: EnvironmentPlan, name: str, region: str | None = None) -> str:
     return _arn(environment, "logs", f"log-group:{name}", region)
+
+
+def app_secret_name(key: str) -> str:
+    """An application secret's name, with an end of its own.
+
+    AWS adds a hyphen and six characters to the ARN, and takes an ARN without them; not so where the name itself ends like
+    that, as app-jwt-secret does (Secrets Manager, names of secrets).
+    """
+    return f"{app_secret(key)}-value"
+
+
+def app_secret_arn(environment: EnvironmentPlan, key: str) -> str:
+    """An application secret's ARN without the characters that AWS adds: a literal, which GetSecretValue takes."""
+    return _arn(environment, "secretsmanager", f"secret:{app_secret_name(key)}")
 
 
 def secret_arn(environment: EnvironmentPlan, name: str) -> str:

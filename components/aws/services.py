@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import pulumi
@@ -31,7 +31,6 @@ def create_service(
     environment: EnvironmentPlan,
     platform: AwsPlatform,
     balancer: LoadBalancer | None,
-    stored: Mapping[str, pulumi.Output[str]],
     depends_on: Sequence[pulumi.Resource],
     guard: Guard,
     parent: pulumi.Resource,
@@ -46,7 +45,6 @@ def create_service(
         environment: the environment's plan.
         platform: what it attaches to.
         balancer: the way in; None when no service has a host.
-        stored: ARN of each application secret by name.
         depends_on: what its tasks need.
         guard: the retry of creations that meet a new role too early.
         parent: owning component.
@@ -83,7 +81,6 @@ def create_service(
             ),
             environment=environment,
             platform=platform,
-            stored=stored,
             depends_on=depends_on,
             guard=guard,
             parent=parent,

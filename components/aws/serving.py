@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pulumi
 
@@ -23,7 +23,6 @@ def serve_on_aws(
     environment: EnvironmentPlan,
     platform: AwsPlatform,
     *,
-    stored: Mapping[str, pulumi.Output[str]],
     secrets: Sequence[pulumi.Resource],
     guard: Guard,
     parent: pulumi.Resource,
@@ -34,7 +33,6 @@ def serve_on_aws(
         name: prefix of the load balancer's names.
         environment: the environment's plan.
         platform: what it attaches to.
-        stored: ARN of each application secret by name.
         secrets: what must be stored before anything reads it.
         guard: the retry of creations that meet a new role too early.
         parent: owning component.
@@ -61,7 +59,6 @@ def serve_on_aws(
             environment=environment,
             platform=platform,
             balancer=balancer,
-            stored=stored,
             depends_on=needed,
             guard=guard,
             parent=parent,
@@ -72,7 +69,6 @@ def serve_on_aws(
             task,
             environment=environment,
             platform=platform,
-            stored=stored,
             depends_on=needed,
             guard=guard,
             parent=parent,

@@ -5,7 +5,7 @@ Fargate has no limit on a run: a task on AWS ends itself, or goes on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -25,7 +25,6 @@ def create_task(
     *,
     environment: EnvironmentPlan,
     platform: AwsPlatform,
-    stored: Mapping[str, pulumi.Output[str]],
     depends_on: Sequence[pulumi.Resource],
     guard: Guard,
     parent: pulumi.Resource,
@@ -45,7 +44,6 @@ def create_task(
         ),
         environment=environment,
         platform=platform,
-        stored=stored,
         depends_on=depends_on,
         guard=guard,
         parent=parent,

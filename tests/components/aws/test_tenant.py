@@ -66,7 +66,7 @@ def test_a_shared_tenant_is_seven_resources_and_two_components() -> None:
 
 @pytest.mark.parametrize(("stack", "days"), [("dev", 7), ("staging", 30), ("prod", 30)])
 def test_a_secret_is_encrypted_in_both_regions_and_can_be_recovered(stack: str, days: int) -> None:
-    run = built(stack)  # type: ignore[arg-type]
+    run = built(stack)
     keys = {item.outputs["arn"]: name for name, item in run.of(KEY).items()}
     for part in ("credential", "database-url"):
         secret = run.inputs(SECRET, f"acme-co-{part}")
@@ -232,7 +232,7 @@ def test_application_secrets_are_read_by_the_application_and_injected() -> None:
     names = ("jwt-secret", "jwt-refresh-secret", "nextauth-secret", "smtp-password")
     assert {name for name in run.of(SECRET) if name.startswith("app-")} == {f"app-{name}" for name in names}
     for name in names:
-        assert run.inputs(SECRET, f"app-{name}")["name"] == f"app-{name}"
+        assert run.inputs(SECRET, f"app-{name}")["name"] == f"app-{name}-value"
         assert WORKLOADS - _refused(run, f"app-{name}") == {"gateway", "worker", "execution"}
         version = run.mocks.one(VERSION, f"app-{name}-version")
         assert version.secret_inputs == {"secretString"}

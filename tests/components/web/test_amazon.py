@@ -122,8 +122,10 @@ def test_a_service_s_task() -> None:
         "TENANTRY_REGISTRY": "ledgerly-dev-registry",
         "TENANTRY_ROTATION": "1",
     }
-    secret = run.of("aws:secretsmanager/secret:Secret")["app-jwt-secret"].id
-    assert made["secrets"] == [{"name": "JWT_SECRET", "valueFrom": secret}]
+    # a literal, without the six characters that AWS adds: so the name must not end like an ARN itself
+    arn = f"arn:aws:secretsmanager:{HOME}:{ACCOUNT}:secret:app-jwt-secret-value"
+    assert made["secrets"] == [{"name": "JWT_SECRET", "valueFrom": arn}]
+    assert run.inputs("aws:secretsmanager/secret:Secret", "app-jwt-secret")["name"] == "app-jwt-secret-value"
     assert made["logConfiguration"]["options"] == {
         "awslogs-group": "/tenantry/dev/application",
         "awslogs-region": HOME,
