@@ -58,8 +58,8 @@ def log_group_arn(environment: EnvironmentPlan, name: str, region: str | None = 
 def app_secret_name(key: str) -> str:
     """An application secret's name, with an end of its own.
 
-    AWS adds a hyphen and six characters to the ARN, and takes an ARN without them; not so where the name itself ends like
-    that, as app-jwt-secret does (Secrets Manager, names of secrets).
+    AWS adds a hyphen and six characters to the ARN, and takes an ARN without them; not so where the name itself ends
+    like that, as app-jwt-secret does (Secrets Manager, names of secrets).
     """
     return f"{app_secret(key)}-value"
 
