@@ -71,7 +71,11 @@ def unwanted(environment: EnvironmentPlan) -> tuple[Event, ...]:
                     "clusterArn": [cluster_arn(environment)],
                     "lastStatus": ["STOPPED"],
                     "$or": [
-                        {"containers": {"exitCode": [{"anything-but": 0}]}},
+                        # and not whatever a deployment or a smaller load has stopped
+                        {
+                            "containers": {"exitCode": [{"anything-but": 0}]},
+                            "stopCode": ["EssentialContainerExited"],
+                        },
                         {"stopCode": ["TaskFailedToStart"]},
                     ],
                 },

@@ -390,6 +390,11 @@ class TestEvents:
         assert rules["ledgerly-prod-task-failed"]["detail"]["clusterArn"] == [
             f"arn:aws:ecs:{HOME}:{ACCOUNT}:cluster/ledgerly-prod"
         ]
+        # a task that a deployment stops ends with a code of its own, and is no failure
+        assert rules["ledgerly-prod-task-failed"]["detail"]["$or"] == [
+            {"containers": {"exitCode": [{"anything-but": 0}]}, "stopCode": ["EssentialContainerExited"]},
+            {"stopCode": ["TaskFailedToStart"]},
+        ]
         assert rules["ledgerly-prod-snapshot-failed"]["detail-type"] == [
             "Backup Job State Change", "Copy Job State Change",
         ]  # fmt: skip
