@@ -61,7 +61,8 @@ def test_platform_logins_are_made_for_iam_and_nothing_else(account: Account) -> 
         found = session.execute(
             """
             SELECT r.rolname, rolcanlogin, rolpassword IS NULL, rolsuper OR rolcreaterole OR rolcreatedb,
-                   array_agg(pg_get_userbyid(roleid)::text ORDER BY 1) FILTER (WHERE pg_get_userbyid(roleid) !~ '^tn_')
+                   array_agg(pg_get_userbyid(roleid)::text ORDER BY pg_get_userbyid(roleid)::text)
+                     FILTER (WHERE pg_get_userbyid(roleid) !~ '^tn_')
             FROM pg_authid r JOIN pg_auth_members m ON m.member = r.oid
             WHERE r.rolname = ANY (%s) GROUP BY 1, 2, 3, 4 ORDER BY 1
             """,
