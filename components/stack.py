@@ -147,7 +147,7 @@ def lift_proved_guards(plan: Plan, previous: Previous, providers: Providers) -> 
     if any(tenant.cloud == "gcp" for tenant in offboarding):
         exported |= _tenants_of(_google_markers(bucket, providers.gcp))
     if any(tenant.cloud == "aws" for tenant in offboarding):
-        exported |= _tenants_of(_amazon_markers(bucket, providers.aws))
+        exported |= _tenants_of(_amazon_markers(bucket, plan.environment.aws.backup_region, providers.aws))
     return lift_guards(plan, exported)
 
 
@@ -162,6 +162,9 @@ def _google_markers(bucket: str, provider: gcp.Provider | None) -> list[str]:
     return [str(marker.name) for marker in found.bucket_objects]
 
 
-def _amazon_markers(bucket: str, provider: aws.Provider | None) -> list[str]:
-    found = aws.s3.get_objects(bucket=bucket, prefix=_FINAL_PREFIX, opts=pulumi.InvokeOptions(provider=provider))
+def _amazon_markers(bucket: str, region: str, provider: aws.Provider | None) -> list[str]:
+    # S3 answers for a bucket in the bucket's own region only
+    found = aws.s3.get_objects(
+        bucket=bucket, prefix=_FINAL_PREFIX, region=region, opts=pulumi.InvokeOptions(provider=provider)
+    )
     return list(found.keys)

@@ -39,7 +39,8 @@ class Replication:
     destination: Bucket
     key: Key
     role_arn: str
-    depends_on: tuple[pulumi.Resource, ...]
+    waits_for: tuple[pulumi.Resource, ...]
+    """The role's rights, and the destination's versions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +101,17 @@ def create_bucket(
         tags={"role": spec.role, **spec.tags},
         opts=guard.options(parent, guarded=spec.guarded),
     )
+
+    def setting(depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
+        # guarded like the bucket: what `destroy` leaves must not stand there open, unversioned or in plaintext
+        return guard.options(parent, guarded=spec.guarded, depends_on=depends_on)
+
     ownership = aws.s3.BucketOwnershipControls(
         f"{name}-ownership",
         region=spec.region,
         bucket=bucket.bucket,
         rule={"object_ownership": "BucketOwnerEnforced"},
-        opts=guard.retrying(parent),
+        opts=setting(),
     )
     block = aws.s3.BucketPublicAccessBlock(
         f"{name}-public-access",
@@ -116,7 +122,7 @@ def create_bucket(
         ignore_public_acls=True,
         restrict_public_buckets=True,
         # S3 refuses two such changes of one bucket at a time
-        opts=guard.retrying(parent, depends_on=[ownership]),
+        opts=setting([ownership]),
     )
     encryption = aws.s3.BucketServerSideEncryptionConfiguration(
         f"{name}-encryption",
@@ -128,21 +134,21 @@ def create_bucket(
                 "bucket_key_enabled": True,
             }
         ],
-        opts=guard.retrying(parent),
+        opts=setting(),
     )
     versioning = aws.s3.BucketVersioning(
         f"{name}-versioning",
         region=spec.region,
         bucket=bucket.bucket,
         versioning_configuration={"status": "Enabled"},
-        opts=guard.retrying(parent),
+        opts=setting(),
     )
     policy = aws.s3.BucketPolicy(
         f"{name}-policy",
         region=spec.region,
         bucket=bucket.bucket,
         policy=document([*_refusals(spec, environment), *spec.statements]),
-        opts=guard.retrying(parent, depends_on=[block]),
+        opts=setting([block]),
     )
     lifecycle = aws.s3.BucketLifecycleConfiguration(
         f"{name}-lifecycle",
@@ -150,7 +156,7 @@ def create_bucket(
         bucket=bucket.bucket,
         transition_default_minimum_object_size=_LIFECYCLE_MINIMUM,
         rules=_lifecycle(spec),
-        opts=guard.retrying(parent, depends_on=[versioning]),
+        opts=setting([versioning]),
     )
     ready: list[pulumi.Resource] = [ownership, block, encryption, versioning, policy, lifecycle]
     if spec.retention_days is not None:
@@ -166,11 +172,11 @@ def create_bucket(
                         "days": spec.retention_days,
                     }
                 },
-                opts=guard.options(parent, guarded=spec.guarded, depends_on=[versioning]),
+                opts=setting([versioning]),
             )
         )
     if replication is not None:
-        ready.append(_replicate(name, bucket, spec, replication, depends_on=[versioning], guard=guard, parent=parent))
+        ready.append(_replicate(name, bucket, spec, replication, opts=setting([versioning, *replication.waits_for])))
     return Bucket(resource=bucket, name=spec.name, arn=bucket_arn(spec.name), ready=tuple(ready))
 
 
@@ -215,10 +221,7 @@ def _replicate(
     bucket: aws.s3.Bucket,
     spec: BucketSpec,
     replication: Replication,
-    *,
-    depends_on: Sequence[pulumi.Resource],
-    guard: Guard,
-    parent: pulumi.Resource,
+    opts: pulumi.ResourceOptions,
 ) -> aws.s3.BucketReplicationConfig:
     return aws.s3.BucketReplicationConfig(
         f"{name}-replication",
@@ -244,15 +247,7 @@ def _replicate(
                 },
             }
         ],
-        opts=guard.retrying(
-            parent,
-            depends_on=[
-                *depends_on,
-                replication.destination.resource,
-                *replication.destination.ready,
-                *replication.depends_on,
-            ],
-        ),
+        opts=opts,
     )
 
 

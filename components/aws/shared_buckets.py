@@ -50,7 +50,7 @@ def create_shared_buckets(
         block_public_policy=True,
         ignore_public_acls=True,
         restrict_public_buckets=True,
-        opts=pulumi.ResourceOptions(parent=parent),
+        opts=guard.options(parent, guarded=True),
     )
     specs = _specs(environment)
     role = _replication_role(environment, parent=parent)
@@ -80,7 +80,12 @@ def create_shared_buckets(
 
 def replication_to(destination: Bucket, key: Key, role: Role) -> Replication:
     """Copy to this bucket, as the environment's one role for it."""
-    return Replication(destination=destination, key=key, role_arn=role.arn, depends_on=role.ready)
+    return Replication(
+        destination=destination,
+        key=key,
+        role_arn=role.arn,
+        waits_for=(*role.ready, destination.resource, *destination.ready),
+    )
 
 
 def _specs(environment: EnvironmentPlan) -> Sequence[BucketSpec]:

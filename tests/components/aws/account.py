@@ -9,7 +9,7 @@ import asyncio
 import copy
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from components.guard import register_guard
 from components.secrets import Secrets, SecretsArgs
 from components.stack_outputs import guarded_resources, recreatable, registry
 from components.tenant import create_tenants
+from sandbox.cloud.store import CloudObject
 from sandbox.mocks import SandboxMocks, boot
 from tests.components.program import Built, Document, Edit, StackName, _await, external_value
 
@@ -63,13 +64,20 @@ def built(stack: StackName) -> Built:
     return build(stack)
 
 
-def build(stack: StackName, edit: Edit | None = None, *, previous: Mapping[str, Any] | None = None) -> Built:
+def build(
+    stack: StackName,
+    edit: Edit | None = None,
+    *,
+    previous: Mapping[str, Any] | None = None,
+    final_exports: Iterable[str] = (),
+) -> Built:
     """Run the shared part and the tenants.
 
     Args:
         stack: name of the environment, which decides floors and redundancy.
         edit: changes the sections in place.
         previous: outputs of the last deployment; None before the first.
+        final_exports: ids of the tenants whose final export is proved by its marker.
     """
     document = copy.deepcopy(_BASE)
     document["environment"]["name"] = stack
@@ -78,9 +86,20 @@ def build(stack: StackName, edit: Edit | None = None, *, previous: Mapping[str, 
     if edit is not None:
         edit(document)
     answers = SandboxMocks(stack_outputs={f"organization/tenantry/{stack}": previous or {}})
+    _put_markers(answers, f"ledgerly-{stack}-exports", final_exports)
     config = {f"{_NAMESPACE}{key}": json.dumps(value) for key, value in document.items()}
     _await(lambda threads: _run(stack, answers, config, threads))
     return Built(stack, answers)
+
+
+def _put_markers(answers: SandboxMocks, bucket: str, final_exports: Iterable[str]) -> None:
+    """The exports bucket with the markers in it; the last deployment made it."""
+    outputs = {"bucket": bucket, "region": AWAY}
+    answers.cloud.store.put(
+        CloudObject("aws:s3/bucket:Bucket", bucket, "", inputs=outputs, outputs=outputs, created="2026-01-01T00:00:00Z")
+    )
+    for tenant in final_exports:
+        answers.cloud.put_object(bucket, f"final/{tenant}.json", "{}")
 
 
 async def _run(stack: StackName, answers: SandboxMocks, config: dict[str, str], threads: ThreadPoolExecutor) -> None:
@@ -97,6 +116,7 @@ def _program() -> None:
     plan = operation.load_plan(previous)
     external = operation.external_secrets(plan)
     providers = operation.create_providers(plan.environment)
+    plan = operation.lift_proved_guards(plan, previous, providers)
     guard = register_guard(previous, recreatable(plan))
     shared, opts = plan.environment, providers.opts
     clouds = Environment(shared.name, EnvironmentArgs(plan=plan, guard=guard), opts).clouds

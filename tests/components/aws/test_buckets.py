@@ -22,6 +22,7 @@ LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
 REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
 ACCOUNT_BLOCK = "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock"
 KEY = "aws:kms/key:Key"
+OBJECT = "aws:s3/bucketObjectv2:BucketObjectv2"
 COMPONENT = "tenantry:storage_bucket:StorageBucket"
 
 SHARED = {
@@ -76,6 +77,27 @@ def test_every_bucket_is_private_encrypted_versioned_and_owned(name: str) -> Non
     assert keys[rule["applyServerSideEncryptionByDefault"]["kmsMasterKeyId"]] == f"key-storage-{bucket['region']}"
     assert rule["bucketKeyEnabled"] is True
     assert settings["versioning"]["versioningConfiguration"] == {"status": "Enabled"}
+
+
+def test_what_destroy_leaves_of_a_bucket_keeps_its_settings() -> None:
+    settings = [
+        item for item in built("dev").resources if item.type.startswith("aws:s3/bucket") and item.type != OBJECT
+    ]
+    assert len(settings) == 6 * 7 + 2 + 1  # seven of each bucket, two locks, one replication
+    assert all(item.protect for item in settings)
+    assert built("dev").mocks.one(ACCOUNT_BLOCK, "account-public-access").protect
+
+
+def test_an_offboarded_tenants_own_bucket_goes_with_its_settings() -> None:
+    run = build(
+        "dev",
+        lambda document: document["tenants"].append({"id": "big-bank", "plan": "enterprise", "state": "offboarding"}),
+        previous=with_own_bucket().outputs,
+        final_exports=["big-bank"],
+    )
+    mine = [item for item in run.resources if item.name.startswith("big-bank-uploads")]
+    assert len(mine) == 15
+    assert not any(item.protect for item in mine)
 
 
 @pytest.mark.parametrize("name", [*SHARED, "big-bank-uploads", "big-bank-uploads-replica"])
@@ -144,7 +166,7 @@ def test_the_account_blocks_public_access_as_a_whole() -> None:
 
 @pytest.mark.parametrize(("stack", "mode"), [("dev", "GOVERNANCE"), ("staging", "COMPLIANCE"), ("prod", "COMPLIANCE")])
 def test_exports_and_audit_are_kept_and_locked_where_the_environment_locks(stack: str, mode: str) -> None:
-    run = built(stack)  # type: ignore[arg-type]
+    run = built(stack)
     locks = {name: item.inputs["rule"]["defaultRetention"] for name, item in run.of(LOCK).items()}
     assert locks == {"exports-lock": {"mode": mode, "days": 35}, "audit-lock": {"mode": mode, "days": 365}}
     enabled = {name for name, item in run.of(BUCKET).items() if item.inputs["objectLockEnabled"]}

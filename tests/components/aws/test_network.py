@@ -65,7 +65,7 @@ def test_subnets_share_the_range_by_zone_and_give_no_public_address() -> None:
     ],
 )
 def test_private_subnets_go_out_through_nat_of_their_own_zone_but_in_dev(stack: str, ways: dict[str, str]) -> None:
-    run = built(stack)  # type: ignore[arg-type]
+    run = built(stack)
     nat = {item.id: name for name, item in run.of(NAT).items()}
     routes = {name: item.inputs for name, item in run.of(ROUTE).items() if name.startswith("private-")}
     assert {name.removesuffix("-internet"): nat[route["natGatewayId"]] for name, route in routes.items()} == ways

@@ -87,7 +87,7 @@ def test_backups_outlive_the_instance_and_reach_the_backup_region() -> None:
 
 @pytest.mark.parametrize(("stack", "immediately"), [("dev", True), ("staging", True), ("prod", False)])
 def test_in_production_restarts_wait_for_the_window(stack: str, immediately: bool) -> None:
-    run = built(stack)  # type: ignore[arg-type]
+    run = built(stack)
     assert run.inputs(INSTANCE, POOL)["applyImmediately"] is immediately
 
 
