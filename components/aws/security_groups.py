@@ -29,7 +29,8 @@ _INTERNET: Final[Mapping[Workload, tuple[int, ...]]] = {
 }
 GUEST_PORTS: Final = (POSTGRES_PORT, 6543)
 """Where guest databases listen: PostgreSQL's own port, and Supabase's pooler."""
-_OF_GUESTS: Final[tuple[Workload, ...]] = ("gateway", "worker", "migrator", "backup")
+_OF_GUESTS: Final[tuple[Workload, ...]] = ("gateway", "worker", "backup")
+"""Who reads the URLs of guests."""
 DATABASE_CLIENTS: Final[tuple[Workload, ...]] = ("gateway", "worker", "migrator", "sqljob", "backup")
 
 

@@ -21,7 +21,7 @@ ARN = "arn:aws:iam::123456789012:role/ledgerly-dev-scheduler"
         ("MalformedPolicyDocumentException: Policy contains a statement with one or more invalid principals.", 4),
         ("IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING", 4),
         (
-            "The specified KMS Key does not exist or is not allowed to be used with Arn 'arn:aws:logs:eu-central-1:1:…'",
+            "The specified KMS Key does not exist or is not allowed to be used with Arn 'arn:aws:logs:…'",
             4,
         ),
         ("OperationAborted: A conflicting conditional operation is currently in progress against this resource.", 4),
