@@ -127,7 +127,8 @@ def test_a_tenant_is_two_components(stack: StackName) -> None:
     assert tenancy["tenantry:tenant:Tenant"] == tenancy["tenantry:tenant_database:TenantDatabase"] == len(ids)
     assert sorted(built(stack).of("tenantry:tenant:Tenant")) == ids
     assert sorted(built(stack).of("tenantry:tenant_database:TenantDatabase")) == ids
-    assert tenancy.total() - 2 * len(ids) == 9  # the environment and its five buckets, secrets, backups, monitoring
+    # the environment and its five buckets, secrets, backups, services, monitoring
+    assert tenancy.total() - 2 * len(ids) == 10
 
 
 class TestNames:
