@@ -58,6 +58,15 @@ _BASE: Final[Document] = {
 _NAMESPACE: Final = "tenantry:"
 
 
+def base_document(stack: StackName) -> Document:
+    """The sections of a stack with one pool and one tenant, a copy."""
+    document = copy.deepcopy(_BASE)
+    document["environment"]["name"] = stack
+    if stack == "dev":
+        document["backups"] = {"lock": False}
+    return document
+
+
 @functools.cache
 def built(stack: StackName) -> Built:
     """One pool with one tenant; every caller gets the same run: do not change it."""
@@ -79,10 +88,7 @@ def build(
         previous: outputs of the last deployment; None before the first.
         final_exports: ids of the tenants whose final export is proved by its marker.
     """
-    document = copy.deepcopy(_BASE)
-    document["environment"]["name"] = stack
-    if stack == "dev":
-        document["backups"] = {"lock": False}
+    document = base_document(stack)
     if edit is not None:
         edit(document)
     answers = SandboxMocks(stack_outputs={f"organization/tenantry/{stack}": previous or {}})
