@@ -62,6 +62,7 @@ def external_entry(tenant: TenantPlan, *, secret_path: str) -> dict[str, object]
         "backup_url_secret": (
             None if external.backup_url_secret is None else secret_path.format(external.backup_url_secret)
         ),
+        "schemas": None if external.schemas is None else list(external.schemas),
         "attested": None if external.attested is None else external.attested.model_dump(mode="json"),
         "not_enforced": list(external.not_enforced),
     }

@@ -36,6 +36,7 @@ def guest_plan(tenant: str, path: str, layers: Layers, findings: Findings) -> Ex
         dsn=derived.external_dsn,
         backup_dsn=derived.external_backup_dsn if separate else None,
         backup_url_secret=derived.backup_url_secret if separate else None,
+        schemas=layers.external.get("schemas"),
         attested=attested,
         not_enforced=NOT_ENFORCED_ON_GUESTS,
     )

@@ -49,6 +49,7 @@ from settings.types import (
     Region,
     RegionalCertificate,
     Ring,
+    SchemaNames,
     SecretName,
     ServiceAccount,
     SqlKind,
@@ -208,6 +209,8 @@ class ExternalOptions(Model):
     """Who runs it."""
     separate_backup_login: bool | None = None
     """Export with a login of its own, whose URL is the external secret `<ID>_BACKUP_DATABASE_URL` (R5.4)."""
+    schemas: SchemaNames | None = None
+    """The schemas to export, each once; all when unset. For providers with schemas that no login may read."""
     attested: AttestedRecovery | None = None
     """The provider's own point-in-time recovery; without it the nightly export is all that counts."""
 

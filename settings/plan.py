@@ -238,6 +238,8 @@ class ExternalPlan:
     """Name of the external secret that holds the URL of the exports' own login; None when they use `dsn`."""
     backup_url_secret: str | None
     """Cloud secret of the latter."""
+    schemas: tuple[str, ...] | None
+    """Schemas that are exported, and no other; None for all."""
     attested: AttestedRecovery | None
     not_enforced: tuple[str, ...]
     """What Tenantry guarantees elsewhere and cannot on a guest."""

@@ -39,7 +39,13 @@ def _firestore(location: str) -> FirestorePlan:
 
 def _guest(scope: FailureScope) -> Achievable:
     unattested = ExternalPlan(
-        provider="postgres", dsn="ANY", backup_dsn=None, backup_url_secret=None, attested=None, not_enforced=()
+        provider="postgres",
+        dsn="ANY",
+        backup_dsn=None,
+        backup_url_secret=None,
+        schemas=None,
+        attested=None,
+        not_enforced=(),
     )
     return of_guest(scope, unattested)
 

@@ -73,6 +73,9 @@ _DOCKER_BRIDGE: Final = ipaddress.IPv4Network("172.17.0.0/16")
 _PRIVATE_DOMAINS: Final = (".internal", ".invalid", ".local", ".localhost")
 # Firestore takes them beside regions (Firestore locations).
 FIRESTORE_MULTI_REGIONS: Final = ("eur3", "nam5", "nam7")
+# What needs no more than double quotes in SQL; 63 bytes is PostgreSQL's limit.
+_SCHEMA: Final = r"[A-Za-z_][A-Za-z0-9_$-]{0,62}"
+_SYSTEM_SCHEMAS: Final = r"(pg_.*|information_schema)"
 _LABEL = re.compile(LABEL_PATTERN)
 # Regions of Google Cloud look like europe-west1, those of AWS's commercial partition like eu-central-1.
 _GCP_REGION: Final = r"(africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+[1-9][0-9]?"
@@ -172,6 +175,23 @@ def _secret_name(value: str) -> str:
         msg = "is an environment variable that the platform itself sets or obeys"
         raise ValueError(msg)
     return value
+
+
+def _schema_name(value: str) -> str:
+    if re.fullmatch(_SCHEMA, value) is None:
+        msg = "must be a letter or _, then letters, digits, _, $ and -; 63 characters at most"
+        raise ValueError(msg)
+    if re.fullmatch(_SYSTEM_SCHEMAS, value):
+        msg = "is PostgreSQL's own schema, of which nothing is exported"
+        raise ValueError(msg)
+    return value
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"names {', '.join(twice)} more than once")
+    return values
 
 
 def _cron(value: str) -> str:
@@ -275,6 +295,19 @@ MachineType = Annotated[
     ),
 ]
 PostgresVersion = Literal["POSTGRES_15", "POSTGRES_16", "POSTGRES_17", "POSTGRES_18"]
+# Names are compared as they are written: no folding to lower case, no wildcards.
+SchemaNames = Annotated[
+    tuple[
+        Annotated[
+            str,
+            Field(json_schema_extra={"pattern": f"^{_SCHEMA}$", "not": {"pattern": f"^{_SYSTEM_SCHEMAS}$"}}),
+            AfterValidator(_schema_name),
+        ],
+        ...,
+    ],
+    Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_distinct),
+]
 # Five fields of unix-cron, as Cloud Scheduler takes them.
 CronSchedule = Annotated[str, Field(json_schema_extra={"pattern": r"^(\S+\s+){4}\S+$"}), AfterValidator(_cron)]
 TimeZone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_time_zone)]

@@ -104,6 +104,12 @@ def test_the_registry_says_what_is_not_enforced_and_no_secret(dune: Built) -> No
         assert "s3cret" not in text
 
 
+def test_the_registry_names_the_schemas_to_export(dune: Built) -> None:
+    assert dune.entry("dune-registry")["schemas"] is None
+    chosen = build("dev", lambda document: with_guest(document, external={"schemas": ["public", "books"]}))
+    assert chosen.entry("dune-registry")["schemas"] == ["public", "books"]
+
+
 def test_failed_dumps_and_drills_are_alerted_on(dune: Built) -> None:
     alerts = dune.of("gcp:monitoring/alertPolicy:AlertPolicy")
     metrics = {

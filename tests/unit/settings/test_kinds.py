@@ -110,6 +110,7 @@ def test_external(document: dict[str, Any], cloud: str, region: str) -> None:
         dsn="GLADE_CO_DATABASE_URL",
         backup_dsn=None,
         backup_url_secret=None,
+        schemas=None,
         attested=None,
         not_enforced=NOT_ENFORCED_ON_GUESTS,
     )
@@ -132,6 +133,17 @@ def test_external_with_a_login_for_backups() -> None:
     )
     assert (heath.provider, heath.backup_dsn, heath.backup_url_secret) == ("neon", None, None)
     assert found.external_secrets == ("GLADE_BACKUP_DATABASE_URL", "GLADE_DATABASE_URL", "HEATH_DATABASE_URL")
+
+
+def test_schemas_of_a_guest() -> None:
+    """A tenant's list takes the place of its plan's."""
+    document = dev({"plans.guests": {"kind": "external", "external": {"schemas": ["public"]}}})
+    document["tenants"] = [
+        {"id": "glade", "plan": "guests"},
+        {"id": "heath", "plan": "guests", "external": {"schemas": ["Books", "public"]}},
+    ]
+    glade, heath = (tenant.external for tenant in plan(document).tenants)
+    assert (glade.schemas, heath.schemas) == (("public",), ("Books", "public"))
 
 
 def test_kinds_side_by_side() -> None:
