@@ -139,7 +139,7 @@ def define_container(
 def _variables(environment: EnvironmentPlan, container: Container) -> list[dict[str, str]]:
     values = {
         **whereabouts(environment, "aws"),
-        "TENANTRY_FILES_ROLE_ARN": role_arn(environment, FILES),
+        "TENANTRY_AWS_FILES_ROLE_ARN": role_arn(environment, FILES),
         "TENANTRY_ROTATION": str(environment.secrets.rotation),
         **queue_addresses(environment),
         **container.variables,

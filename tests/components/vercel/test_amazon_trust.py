@@ -135,4 +135,4 @@ def test_without_vercel_nobody_is_trusted() -> None:
     run = build("dev", edit)
     assert run.of(ISSUER) == {}
     assert "role-web" not in run.of(ROLE)
-    assert not any("ledgerly-dev-web" in json.dumps(item.inputs) for item in run.resources)
+    assert not any("role/ledgerly-dev-web" in json.dumps(item.inputs) for item in run.resources)

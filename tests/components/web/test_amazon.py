@@ -114,9 +114,9 @@ def test_a_service_s_task() -> None:
     assert made["portMappings"] == [{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}]
     assert environment(made) == {
         "MODE": "live",
+        "TENANTRY_AWS_FILES_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/ledgerly-dev-files",
         "TENANTRY_CLOUD": "aws",
         "TENANTRY_ENVIRONMENT": "dev",
-        "TENANTRY_FILES_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/ledgerly-dev-files",
         "TENANTRY_QUEUE_IMPORTS": f"https://sqs.{HOME}.amazonaws.com/{ACCOUNT}/ledgerly-dev-imports",
         "TENANTRY_REGION": HOME,
         "TENANTRY_REGISTRY": "ledgerly-dev-registry",
