@@ -409,7 +409,8 @@ class ServiceSettings(Model):
     account: ServiceAccount = "gateway"
     """Identity that it runs as: which secrets and databases it reaches (R5.4)."""
     host: Hostname | None = None
-    """Public host name behind the load balancer; without one only the environment's own network reaches it."""
+    """Public host name behind the load balancer; without one only the environment's own network reaches it, and on AWS
+    nothing does: such a service works off queues."""
     certificate: RegionalCertificate | None = None
     """AWS: an issued certificate of the host in the home region; or zone."""
     zone: HostedZone | None = None
@@ -454,7 +455,7 @@ class TaskSettings(Model):
     memory_mb: Annotated[int, Field(ge=512, le=16384, multiple_of=512)] = 2048
     """Memory in MB; what fits the processors differs between the clouds."""
     timeout_seconds: Annotated[int, Field(ge=60, le=86400)] = 1800
-    """Longest run."""
+    """Longest run; a task on AWS has to end itself."""
     variables: dict[VariableName, str] = Field(default_factory=dict)
     """Plain environment variables."""
     secrets: tuple[SecretName, ...] | None = None
