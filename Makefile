@@ -62,7 +62,7 @@ lint: .venv/packages.stamp ## Ruff and mypy
 	@$(RUN) -m ruff format --check
 	@$(RUN) -m mypy
 
-bench: setup ## Preview time and memory against a flat program
+bench: setup ## Preview time and memory against a flat program; a tenant's cost by kind
 	@$(RUN) -m bench
 
 clean: ## Forget the sandbox: its states and its clouds

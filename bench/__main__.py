@@ -14,10 +14,12 @@ from statistics import median
 from typing import Any, Final
 
 from bench import report
-from bench.budget import BudgetError, check, plan_costs
-from bench.config import shared_tenants, write_config
+from bench.budget import BudgetError, KindCost, check, kind_costs
+from bench.config import kinds_of, shared_tenants, write_config, write_kinds_config
+from bench.kinds import compare
 from bench.measure import EMPTY_PACK, PACK, RESOURCE_PACK, Bench, BenchError, Sample, phase
 from bench.recording import differences, read
+from settings.types import Cloud
 
 _RUNS: Final[dict[str, tuple[str, Path | None]]] = {
     "a": ("program", None),
@@ -31,6 +33,8 @@ _RUNS: Final[dict[str, tuple[str, Path | None]]] = {
 _FEW: Final = 200
 _RESOLVED: Final = 10_000
 _RESOLVED_PER_POOL: Final = 200
+_OF_A_KIND: Final = 20
+_OF_A_KIND_QUICKLY: Final = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,7 +59,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--tenants", type=int, nargs="+", default=[10, 100, 400], metavar="N", help="sizes to preview")
     parser.add_argument("--repeat", type=int, metavar="R", help="repetitions of every size (default: fewer the larger)")
-    parser.add_argument("--quick", action="store_true", help="10 tenants, once: shows that it works, measures nothing")
+    parser.add_argument("--kinds", action="store_true", help="only the comparison of the kinds of tenants")
+    parser.add_argument("--quick", action="store_true", help="few tenants, once: shows that it works, measures nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples and results there as well")
     options = parser.parse_args(arguments)
     if options.quick:
@@ -66,28 +71,42 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _run(scratch: Path, options: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
-    def record(label: str, tenants: list[dict[str, Any]]) -> Path:
-        say(f"resources per tenant: {label}")
-        home = scratch / f"budget-{len(tenants)}"
-        home.mkdir()
-        return Bench(home, write_config(home / "stack.yaml", tenants)).record()
+    costs = _budget(scratch, say)
+    sizes: list[report.Size] = []
+    resolved: dict[str, float] | None = None
+    if not options.kinds:
+        resolved = {"tenants": _RESOLVED, "seconds": _resolve(scratch, options.repeat or 3, say)}
+        for tenants in sorted(set(options.tenants)):
+            size = _measure(scratch / str(tenants), tenants, options.repeat or _repetitions(tenants), say)
+            _print(report.size_lines(size))
+            sizes.append(size)
+        _print(report.growth_lines(sizes))
+    tenants = _OF_A_KIND_QUICKLY if options.quick else _OF_A_KIND
+    kinds = compare(scratch / "kinds", tenants, options.repeat or _repetitions(tenants), say)
+    _print(report.kind_lines(costs, kinds))
+    return report.document(sizes, costs, resolved, kinds)
 
-    costs = plan_costs(record)
+
+def _budget(scratch: Path, say: Callable[[str], None]) -> list[KindCost]:
+    def record(cloud: Cloud, tenants: int) -> Path:
+        say(f"resources per tenant: {tenants} of every kind on {cloud}")
+        home = scratch / f"budget-{cloud}-{tenants}"
+        home.mkdir()
+        counts = dict.fromkeys(kinds_of(cloud), tenants)
+        return Bench(home, write_kinds_config(home / "stack.yaml", cloud, counts)).record()
+
+    costs = kind_costs(record)
     _print(report.budget_lines(costs))
     check(costs)
+    return costs
 
+
+def _resolve(scratch: Path, repetitions: int, say: Callable[[str], None]) -> float:
     say(f"resolving {_RESOLVED:,} tenants")
     many = write_config(scratch / "many.yaml", shared_tenants(_RESOLVED), per_pool=_RESOLVED_PER_POOL)
-    seconds = median(phase("resolve", many, scratch) for _ in range(options.repeat or 3))
+    seconds = median(phase("resolve", many, scratch) for _ in range(repetitions))
     _print([report.resolve_line(_RESOLVED, seconds), ""])
-
-    sizes = []
-    for tenants in sorted(set(options.tenants)):
-        size = _measure(scratch / str(tenants), tenants, options.repeat or _repetitions(tenants), say)
-        _print(report.size_lines(size))
-        sizes.append(size)
-    _print(report.growth_lines(sizes))
-    return report.document(sizes, costs, {"tenants": _RESOLVED, "seconds": seconds})
+    return seconds
 
 
 def _repetitions(tenants: int) -> int:

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Final
 
-from bench.budget import LIMITS, PlanCost
+from bench.budget import LIMITS, KindCost
+from bench.config import KINDS
+from bench.kinds import REFERENCE, Comparison, processor
 from bench.measure import Sample
 
 VARIANTS: Final = {
@@ -73,18 +75,50 @@ class Size:
 
 
 def _value(sample: Sample, attribute: str) -> float:
-    return sample.program_cpu + sample.engine_cpu if attribute == "cpu" else float(getattr(sample, attribute))
+    return processor(sample) if attribute == "cpu" else float(getattr(sample, attribute))
 
 
-def budget_lines(costs: Sequence[PlanCost]) -> Iterator[str]:
+def budget_lines(costs: Sequence[KindCost]) -> Iterator[str]:
     for cost in costs:
-        in_state = len(cost.items) - cost.in_cloud
         yield (
-            f"One more tenant of plan {cost.plan} ({cost.placement}): {cost.in_cloud} cloud resources "
-            f"(at most {LIMITS[cost.placement]}), {in_state} in the state only, {cost.components} components"
+            f"One more tenant of kind {KINDS[cost.kind].label}: {cost.in_cloud} cloud resources "
+            f"(at most {LIMITS[cost.kind]}), {cost.in_state} in the state only, {cost.components} components"
         )
         yield from _table([(item.type, item.name, item.reason) for item in cost.items])
         yield ""
+
+
+def kind_lines(costs: Sequence[KindCost], kinds: Comparison) -> Iterator[str]:
+    """One table: what a tenant of each kind adds to the stack, and to a preview's time."""
+    runs = len(kinds.more[REFERENCE])
+    yield (
+        f"Kinds compared: one tenant of every kind on its cloud, and {kinds.tenants} more of one; previews without the "
+        f"policy pack, medians of {runs} interleaved run{'' if runs == 1 else 's'}, each in fresh processes; "
+        f"load up to {kinds.load:.1f} on {os.cpu_count() or 1} cores"
+    )
+    heads = ("kind", "cloud resources", "at most", "state only", "components")
+    times = ("preview s", "ms a tenant", "processor ms", f"time to {KINDS[REFERENCE].label}", "processor time to it")
+    rows: list[tuple[str, ...]] = [(*heads, *times)]
+    for cost in costs:
+        kind = cost.kind
+        rows.append(
+            (
+                KINDS[kind].label,
+                *(str(count) for count in (cost.in_cloud, LIMITS[kind], cost.in_state, cost.components)),
+                f"{kinds.preview_seconds(kind):.2f}",
+                f"{kinds.per_tenant(kind) * 1000:.0f}",
+                f"{kinds.per_tenant(kind, processor) * 1000:.0f}",
+                _ratio(kinds.ratio(kind)),
+                _ratio(kinds.ratio(kind, processor)),
+            )
+        )
+    yield from _table(rows)
+    yield from _busy(kinds.load)
+    yield ""
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def size_lines(size: Size) -> Iterator[str]:
@@ -109,13 +143,17 @@ def size_lines(size: Size) -> Iterator[str]:
     yield from _table(rows)
     yield from _verdict(size, "a", "b", AIM_LAYERS)
     yield from _verdict(size, "c", "d", AIM_PACK)
+    yield from _busy(size.load)
+    yield ""
+
+
+def _busy(load: float) -> Iterator[str]:
     cores = os.cpu_count() or 1
-    if size.load > _BUSY * cores:
+    if load > _BUSY * cores:
         yield (
-            f"  The machine was busy (load {size.load:.1f} on {cores} cores): wall times say little here, "
+            f"  The machine was busy (load {load:.1f} on {cores} cores): wall times say little here, "
             f"processor times more."
         )
-    yield ""
 
 
 def missed(size: Size) -> list[str]:
@@ -189,12 +227,18 @@ def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def document(sizes: Sequence[Size], costs: Sequence[PlanCost], resolve: Mapping[str, float]) -> dict[str, Any]:
-    """Everything as JSON, for comparison between runs."""
+def document(
+    sizes: Sequence[Size], costs: Sequence[KindCost], resolve: Mapping[str, float] | None, kinds: Comparison
+) -> dict[str, Any]:
+    """Everything as JSON, for comparison between runs; no sizes and no `resolve` where only kinds were compared."""
     return {
         "aims": {"a/b": AIM_LAYERS, "c/d": AIM_PACK, "resolve_seconds": AIM_RESOLVE_SECONDS, "growth": AIM_GROWTH},
         "sizes": [size.document() for size in sizes],
-        "budget": [asdict(cost) | {"in_cloud": cost.in_cloud, "limit": LIMITS[cost.placement]} for cost in costs],
-        "resolve": dict(resolve),
+        "budget": [
+            asdict(cost) | {"in_cloud": cost.in_cloud, "in_state": cost.in_state, "limit": LIMITS[cost.kind]}
+            for cost in costs
+        ],
+        "resolve": None if resolve is None else dict(resolve),
         "growth": {variant: growth(sizes, variant) for variant in VARIANTS},
+        "kinds": kinds.document(),
     }
