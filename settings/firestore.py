@@ -13,7 +13,9 @@ from settings.models import GcpSettings, Settings
 from settings.plan import FirestorePlan, TenantPlan
 from settings.types import FIRESTORE_MULTI_REGIONS, EnvironmentName
 
-_LONGEST_ACCOUNT_ID: Final = 30  # iam.serviceAccounts.create, accountId
+_ACCOUNT_ID: Final = range(6, 31)  # characters of an accountId (iam.serviceAccounts.create)
+_SCRATCH: Final = 1
+"""The weekly drill restores one tenant at a time into a database of the same project, under the same key (R3.4)."""
 _REQUEST: Final = "https://cloud.google.com/firestore/docs/cmek"
 
 
@@ -30,11 +32,13 @@ def firestore_plan(tenant: str, path: str, layers: Layers, settings: Settings, f
     place = layers.written.get("firestore.location", f"{path}.firestore.location")
     location = options.get("location") or gcp.region
     account = names.TenantNames(tenant).service_account
-    if len(account) > _LONGEST_ACCOUNT_ID:
+    if len(account) not in _ACCOUNT_ID:
+        prefix = len(account) - len(tenant)
         findings.add(
             f"{path}.id",
-            f"its service account {account!r} has {len(account)} characters of at most {_LONGEST_ACCOUNT_ID}",
-            fix=f"choose an id of at most {_LONGEST_ACCOUNT_ID - len(account) + len(tenant)} characters",
+            f"its service account {account!r} has {len(account)} characters instead of {_ACCOUNT_ID[0]} to "
+            f"{_ACCOUNT_ID[-1]}",
+            fix=f"choose an id of {_ACCOUNT_ID[0] - prefix} to {_ACCOUNT_ID[-1] - prefix} characters",
             value=tenant,
             subject=subject,
         )
@@ -86,10 +90,12 @@ def check_quotas(
     count = sum(tenant.kind == "firestore" for tenant in tenants)
     if not count:
         return
-    if count > gcp.firestore_databases:
+    needed = count + _SCRATCH
+    who = f"{count} tenants" if count > 1 else "1 tenant"
+    if needed > gcp.firestore_databases:
         findings.add(
             "tenantry:gcp.firestore_databases",
-            f"is the project's quota, and {count} tenants have a Firestore database",
+            f"is the project's quota, and {who} and the restore drill need {needed} Firestore databases",
             fix=f"ask Google to raise the quota of databases of project {gcp.project}, then set it to what is granted; "
             "or place tenants in a stack with a project of its own",
             value=gcp.firestore_databases,
@@ -98,14 +104,15 @@ def check_quotas(
         findings.add(
             "tenantry:gcp.firestore_cmek_databases",
             f"is 0, and {environment} needs a customer-managed key on every Firestore database (R8.1)",
-            fix=f"ask Google for a quota of at least {count} in project {gcp.project} ({_REQUEST}), then set it to "
+            fix=f"ask Google for a quota of at least {needed} in project {gcp.project} ({_REQUEST}), then set it to "
             "what was granted",
             value=0,
         )
-    if 0 < gcp.firestore_cmek_databases < count:
+    if 0 < gcp.firestore_cmek_databases < needed:
         findings.add(
             "tenantry:gcp.firestore_cmek_databases",
-            f"is the project's quota of databases with a customer-managed key, and {count} tenants have one",
+            "is the project's quota of databases with a customer-managed key, and "
+            f"{who} and the restore drill need {needed}",
             fix=f"ask Google to raise it in project {gcp.project} ({_REQUEST}), then set it to what was granted; "
             "or place tenants in a stack with a project of its own",
             value=gcp.firestore_cmek_databases,

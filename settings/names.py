@@ -93,7 +93,7 @@ class TenantNames:
 
     @property
     def service_account(self) -> str:
-        """Account id of a Firestore tenant's own identity: at most 30 characters, so the id has at most 27."""
+        """Account id of a Firestore tenant's own identity: 6 to 30 characters, so the id has 3 to 27."""
         return f"tn-{self.tenant}"
 
     @property

@@ -78,7 +78,7 @@ def test_firestore() -> None:
     [
         (0, "europe-west3", ("europe-west1", "europe-west4")),
         (0, "eur3", ("europe-west1", "europe-west4")),
-        (1, "europe-west3", ("europe-west1", "europe-west3", "europe-west4")),
+        (2, "europe-west3", ("europe-west1", "europe-west3", "europe-west4")),
     ],
 )
 def test_a_firestore_database_with_a_key_needs_one_where_it_is(
@@ -198,16 +198,17 @@ def test_a_tenant_may_leave_the_kind_of_its_plan() -> None:
         aws({"backups.compliance_vault": True}),
         aws({"tenants.0": {"id": "google-fan", "files": "bucket"}}),
         aws({"environment.organization": "o" * 12, "tenants.0": {"id": "t" * 30, "files": "bucket"}}),
-        dev({"gcp.firestore_databases": 1, "tenants.0": {"id": "f" * 27, "kind": "firestore"}}),
+        dev({"gcp.firestore_databases": 2, "tenants.0": {"id": "f" * 27, "kind": "firestore"}}),
+        dev({"gcp.firestore_databases": 2, "tenants.0": {"id": "fff", "kind": "firestore"}}),
         dev({"gcp.firestore_databases": 0}),
-        staging({"gcp.firestore_cmek_databases": 1, "tenants.0": {"id": "firn", "kind": "firestore"}}),
+        staging({"gcp.firestore_cmek_databases": 2, "tenants.0": {"id": "firn", "kind": "firestore"}}),
         staging(
             {
-                "gcp.firestore_cmek_databases": 1,
+                "gcp.firestore_cmek_databases": 2,
                 "tenants.0": {"id": "firn", "kind": "firestore", "firestore": {"weekly_retention_weeks": 1}},
             }
         ),
-        prod({"gcp.firestore_cmek_databases": 1, "tenants.0": {"id": "firn", "kind": "firestore"}}),
+        prod({"gcp.firestore_cmek_databases": 2, "tenants.0": {"id": "firn", "kind": "firestore"}}),
         both({"tenants.0": {"id": "acme", "kind": "external"}}),
         web({"tasks.quotes.schedule": "0 0 1 * MON", "backups.drill_schedule": "0 4 1 * 0"}),  # cron's own rule
         web({"services.worker.min_instances": 0, "services.worker.memory_mb": 512}),

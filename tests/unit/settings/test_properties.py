@@ -18,8 +18,9 @@ from tests.unit.settings.documents import both, plan, problems, tenants, web
 # no deadline: the machine may be busy
 modest = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
-# A word per prefix, so that no id is another with an ending that its names have already (`acme` and `acme-a`).
-ids = st.from_regex(r"[a-z][a-z0-9]{1,8}(-[0-9][a-z0-9]{0,8})?", fullmatch=True).filter(
+# A word per prefix, so that no id is another with an ending that its names have already (`acme` and `acme-a`); at least
+# three characters, as Firestore's accounts need.
+ids = st.from_regex(r"[a-z][a-z0-9]{2,8}(-[0-9][a-z0-9]{0,8})?", fullmatch=True).filter(
     lambda text: text not in RESERVED_TENANT_IDS
 )
 any_ids = st.from_regex(r"[a-z]([a-z0-9]|-(?!-)){0,28}[a-z0-9]", fullmatch=True).filter(
