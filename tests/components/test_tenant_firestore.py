@@ -76,6 +76,9 @@ def test_only_its_own_account_reaches_it(dune: Built) -> None:
 def test_a_tenant_that_is_not_active_has_its_account_switched_off(state: str) -> None:
     program = build("dev", lambda document: with_tenant(document, state=state))
     assert program.inputs(ACCOUNT, "dune-account")["disabled"] is True
+    # an account is born switched on, so its grants wait too
+    assert "dune-database-user" not in program.of("gcp:projects/iAMMember:IAMMember")
+    assert program.of("gcp:serviceaccount/iAMBinding:IAMBinding") == {}
     assert program.inputs(DATABASE, "dune-database")["deleteProtectionState"] == "DELETE_PROTECTION_ENABLED"
 
 
