@@ -43,7 +43,8 @@ if shared.vercel is not None:
         guard=guard,
     )
     WebApp("web", application, opts)
-Monitoring("monitoring", MonitoringArgs(plan=plan, clouds=clouds, external_secrets=external, guard=guard), opts)
+watched = MonitoringArgs(plan=plan, clouds=clouds, external_secrets=external, balanced=serving.balanced, guard=guard)
+Monitoring("monitoring", watched, opts)
 
 pulumi.export("registry", registry(plan))
 pulumi.export("guarded", guarded_resources(plan, previous, clouds, tenants))

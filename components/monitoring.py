@@ -27,8 +27,8 @@ class MonitoringArgs:
     plan: Plan
     clouds: Clouds
     external_secrets: Mapping[str, pulumi.Output[str]]
+    balanced: Sequence[LoadBalanced]
     guard: Guard
-    balanced: Sequence[LoadBalanced] = ()
 
 
 class Monitoring(pulumi.ComponentResource):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.aws.alarm_rules import LoadBalanced
+
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
@@ -15,7 +17,9 @@ class Serving:
     Attributes:
         endpoints: what the DNS record of each public host points to.
         revisions: revision of each Cloud Run service that a canary is compared with.
+        balanced: services whose load balancer's metrics are watched on AWS; Cloud Run's are watched for all at once.
     """
 
     endpoints: Mapping[str, pulumi.Output[str]]
     revisions: Mapping[str, pulumi.Output[str]]
+    balanced: tuple[LoadBalanced, ...] = ()

@@ -9,6 +9,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
+from components.aws.alarm_rules import LoadBalanced
 from components.aws.containers import Container, app_name, define_container
 from components.aws.load_balancer import LoadBalancer, name_host, route_host
 from components.aws.naming import cluster_name, prefix, task_family
@@ -34,10 +35,10 @@ def create_service(
     depends_on: Sequence[pulumi.Resource],
     guard: Guard,
     parent: pulumi.Resource,
-) -> None:
+) -> tuple[LoadBalanced, ...]:
     """Create a service and, beside it, its canary: a second service with a share of the requests.
 
-    Without a host nothing reaches it: it works off queues.
+    Without a host nothing reaches it: it works off queues. Returns what its alarms watch.
 
     Args:
         name: name of the service in the settings.
@@ -96,6 +97,12 @@ def create_service(
             guard=guard,
             parent=parent,
         )
+    if balancer is None:
+        return ()
+    return tuple(
+        LoadBalanced(key=each, load_balancer=balancer.resource.arn_suffix, target_group=group.arn_suffix)
+        for each, group in groups.items()
+    )
 
 
 def _run(

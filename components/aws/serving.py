@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pulumi
 
+from components.aws.alarm_rules import LoadBalanced
 from components.aws.containers import create_log_group
 from components.aws.delivery import create_delivery
 from components.aws.load_balancer import LoadBalancer, create_load_balancer
@@ -52,8 +53,9 @@ def serve_on_aws(
             name, public, environment=environment, platform=platform, guard=guard, parent=parent
         )
         endpoints = {str(service.host): balancer.resource.dns_name for service in public.values()}
+    balanced: list[LoadBalanced] = []
     for key, service in sorted(environment.services.items()):
-        create_service(
+        balanced += create_service(
             key,
             service,
             environment=environment,
@@ -77,4 +79,4 @@ def serve_on_aws(
         endpoints[environment.delivery.host] = create_delivery(
             "delivery", environment.delivery, environment=environment, platform=platform, guard=guard, parent=parent
         )
-    return Serving(endpoints=endpoints, revisions={})
+    return Serving(endpoints=endpoints, revisions={}, balanced=tuple(balanced))

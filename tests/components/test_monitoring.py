@@ -88,6 +88,7 @@ def built(plan: Plan) -> SandboxMocks:
             MonitoringArgs(
                 plan=plan,
                 clouds=Clouds(on_gcp=_google(plan), on_aws=None),
+                balanced=(),
                 external_secrets={
                     name: pulumi.Output.secret(f"value of {name}") for name in ("SLACK_TOKEN", "PAGERDUTY_KEY")
                 },

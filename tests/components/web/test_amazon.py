@@ -167,6 +167,24 @@ def test_a_public_service_runs_behind_the_load_balancer() -> None:
     assert len(targets.inputs["name"]) <= 32
 
 
+def test_public_services_are_watched_at_the_load_balancer() -> None:
+    run = full()
+    alarms = {
+        name.removeprefix("monitoring-alarm-")
+        for name in run.of("aws:cloudwatch/metricAlarm:MetricAlarm")
+        if "service-" in name
+    }
+    assert alarms == {
+        f"service-{service}-{alarm}"
+        for service in ("admin", "gateway")
+        for alarm in ("error-rate-critical", "error-rate-warning", "latency")
+    }
+    slow = run.inputs("aws:cloudwatch/metricAlarm:MetricAlarm", "monitoring-alarm-service-gateway-latency")
+    group = run.mocks.one(TARGETS, "service-gateway-targets").outputs["arnSuffix"]
+    assert slow["dimensions"]["TargetGroup"] == group
+    assert (slow["extendedStatistic"], slow["threshold"]) == ("p95", 2.0)
+
+
 def test_a_private_service_has_no_way_in() -> None:
     run = full()
     service = run.inputs(SERVICE, "service-importer")

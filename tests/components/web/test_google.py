@@ -110,7 +110,7 @@ def test_a_public_service() -> None:
     assert container["image"] == IMAGE
     assert container["ports"] == {"containerPort": 8080}
     assert container["resources"] == {
-        "limits": {"cpu": "1", "memory": "1024Mi"},
+        "limits": {"cpu": "1", "memory": "2048Mi"},
         "cpuIdle": True,
         "startupCpuBoost": True,
     }
