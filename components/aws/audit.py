@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from components.aws.naming import log_group_arn, log_group_name, prefix, role_name
 from components.aws.platform import AwsPlatform
-from components.aws.policy_document import Statement, allow, document, trust_service
+from components.aws.policy_document import Statement, allow, document, trust_caller
 from components.guard import Guard
 from settings.plan import EnvironmentPlan
 
@@ -90,6 +90,24 @@ def trail_key_statements(plan: EnvironmentPlan) -> list[Statement]:
     ]
 
 
+def archive_key_statements(plan: EnvironmentPlan) -> list[Statement]:
+    """Statements of the policy of the audit bucket's own key, without which CloudTrail makes no trail to that bucket.
+
+    A bucket that has a bucket key asks for it even where the trail brings a key of its own (CloudTrail, encrypting log
+    files with KMS keys).
+    """
+    return [
+        {
+            "Sid": "TrailArchive",
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudtrail.amazonaws.com"},
+            "Action": ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*"],
+            "Resource": "*",
+            "Condition": {"StringEquals": {"aws:SourceArn": trail_arn(plan)}},
+        }
+    ]
+
+
 def create_trail(
     plan: EnvironmentPlan, platform: AwsPlatform, *, guard: Guard, parent: pulumi.Resource
 ) -> tuple[aws.cloudtrail.Trail, aws.cloudwatch.LogGroup]:
@@ -112,7 +130,8 @@ def create_trail(
         "trail-role",
         name=role_name(plan, "trail"),
         description="CloudTrail's events into their log group",
-        assume_role_policy=trust_service(plan, "cloudtrail.amazonaws.com", source=trail_arn(plan)),
+        # CloudTrail names no source when it takes the role for a log group (CloudTrail, role policy for CloudWatch Logs)
+        assume_role_policy=trust_caller("cloudtrail.amazonaws.com"),
         opts=pulumi.ResourceOptions(parent=parent),
     )
     rights = aws.iam.RolePolicy(

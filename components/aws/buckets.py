@@ -205,7 +205,12 @@ def _refusals(spec: BucketSpec, environment: EnvironmentPlan) -> list[Statement]
             "RefuseOtherEncryption",
             "s3:PutObject",
             f"{bucket}/*",
-            {"Null": {algorithm: "false"}, "StringNotEquals": {algorithm: "aws:kms"}},
+            {
+                "Null": {algorithm: "false"},
+                "StringNotEquals": {algorithm: "aws:kms"},
+                # CloudTrail encrypts its digests with S3's keys, whatever the trail's is; who may write is said above
+                "Bool": {"aws:PrincipalIsAWSService": "false"},
+            },
         ),
         refuse(
             "RefuseForeignKeys",

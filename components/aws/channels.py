@@ -15,7 +15,7 @@ import pulumi_aws as aws
 
 from components.aws.keys import DELETION_WINDOW_DAYS, ROTATION_DAYS
 from components.aws.naming import account_root, key_alias, prefix, role_name
-from components.aws.policy_document import allow, document
+from components.aws.policy_document import allow, document, trust_caller
 from components.guard import Guard
 from settings.plan import EnvironmentPlan
 
@@ -208,10 +208,7 @@ def _create_slack(
         f"{name}-slack-role",
         name=role_name(environment, "slack"),
         description="Charts of alarms in Slack",
-        # its trust takes no condition: the service names no source
-        assume_role_policy=document(
-            [{"Effect": "Allow", "Principal": {"Service": "chatbot.amazonaws.com"}, "Action": "sts:AssumeRole"}]
-        ),
+        assume_role_policy=trust_caller("chatbot.amazonaws.com"),
         opts=pulumi.ResourceOptions(parent=parent),
     )
     rights = aws.iam.RolePolicy(

@@ -30,6 +30,8 @@ EXPORT_DISK_GB: Final = 21
 """The least that makes a disk writable: dumps are streamed, only what pg_dump complains of is written."""
 DRILL_CPU: Final = 2048
 DRILL_MEMORY: Final = 8192
+TIMEOUT_SECONDS: Final = 4 * 3600
+"""One run takes all databases, one after the other: as long as the exports on Google Cloud."""
 DRILL_DISK_GB: Final = 200
 """The most that Fargate has: a drill restores one database at a time into a server inside the task."""
 
@@ -71,6 +73,7 @@ def create_export_jobs(
         cpu=EXPORT_CPU,
         memory=EXPORT_MEMORY,
         ephemeral_gb=EXPORT_DISK_GB,
+        timeout_seconds=TIMEOUT_SECONDS,
         guard=guard,
         parent=parent,
     )
@@ -84,6 +87,7 @@ def create_export_jobs(
         cpu=DRILL_CPU,
         memory=DRILL_MEMORY,
         ephemeral_gb=DRILL_DISK_GB,
+        timeout_seconds=TIMEOUT_SECONDS,
         guard=guard,
         parent=parent,
     )

@@ -8,7 +8,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from components.aws.audit import trail_key_statements
+from components.aws.audit import archive_key_statements, trail_key_statements
 from components.aws.naming import GLOBAL_REGION, account_root, key_alias
 from components.aws.platform import Key, KeyUse
 from components.aws.policy_document import Statement, document
@@ -103,6 +103,8 @@ def _statements(environment: EnvironmentPlan, use: KeyUse, region: str) -> list[
         statements.append(_log_groups(environment, region))
         if region == environment.aws.backup_region:
             statements += trail_key_statements(environment)
+    if use == "storage" and region == environment.aws.backup_region:
+        statements += archive_key_statements(environment)
     if use == "storage" and region == environment.aws.region and environment.delivery is not None:
         statements.append(_delivery(environment))
     return statements

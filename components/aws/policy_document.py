@@ -69,6 +69,14 @@ def trust_service(environment: EnvironmentPlan, service: str, *, source: str | N
     )
 
 
+def trust_caller(service: str) -> str:
+    """Let a service take the role that names no source when it does.
+
+    Nobody else's resource can make it take this role: to configure one with it needs `iam:PassRole` in this account.
+    """
+    return document([{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}])
+
+
 def trust_roles(environment: EnvironmentPlan, roles: Sequence[str], tags: Sequence[str]) -> str:
     """Let roles of the account take the role, with exactly these session tags.
 

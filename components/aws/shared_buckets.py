@@ -13,7 +13,7 @@ from components.aws import naming
 from components.aws.audit import trail_statements
 from components.aws.buckets import BucketSpec, Replication
 from components.aws.platform import Bucket, BucketRole, Key, KeyUse, Role
-from components.aws.policy_document import Statement, allow, trust_service, use_key
+from components.aws.policy_document import Statement, allow, trust_caller, use_key
 from components.aws.roles import create_role
 from components.aws.storage_bucket import StorageBucket, StorageBucketArgs
 from components.guard import Guard
@@ -147,7 +147,7 @@ def _replication_role(environment: EnvironmentPlan, *, parent: pulumi.Resource) 
         environment,
         "replication",
         description="Copies uploads to the backup region",
-        trust=trust_service(environment, "s3.amazonaws.com", source=sources),
+        trust=trust_caller("s3.amazonaws.com"),
         statements=[
             allow("ReadRules", ["s3:GetReplicationConfiguration", "s3:ListBucket"], sources),
             allow(
@@ -161,7 +161,11 @@ def _replication_role(environment: EnvironmentPlan, *, parent: pulumi.Resource) 
             ),
             allow("WriteCopies", ["s3:ReplicateDelete", "s3:ReplicateObject", "s3:ReplicateTags"], copies),
             use_key(environment, "storage", home, "s3", sid="DecryptSource"),
-            use_key(environment, "storage", away, "s3", sid="EncryptCopy", encrypt=True),
+            # S3 asks for either, with a bucket key and without (S3, replicating encrypted objects)
+            {
+                **use_key(environment, "storage", away, "s3", sid="EncryptCopy"),
+                "Action": ["kms:Encrypt", "kms:GenerateDataKey"],
+            },
         ],
         parent=parent,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.aws.audit import log_retention, trail_arn, trail_key_statements, trail_statements
+from components.aws.audit import archive_key_statements, log_retention, trail_arn, trail_key_statements, trail_statements
 from sandbox.mocks import SandboxMocks
 from tests.components.aws.stack import ACCOUNT, AWAY, HOME, build, built, plan
 
@@ -84,8 +84,10 @@ class TestTrail:
 
     def test_its_role_writes_its_own_streams_only(self, stack: SandboxMocks) -> None:
         trust = json.loads(stack.one("aws:iam/role:Role", "trail-role").inputs["assumeRolePolicy"])["Statement"][0]
-        assert trust["Principal"] == {"Service": "cloudtrail.amazonaws.com"}
-        assert trust["Condition"]["ArnLike"] == {"aws:SourceArn": ARN}
+        # with any condition CloudTrail cannot take it: it names no source
+        assert trust == {
+            "Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"},
+        }  # fmt: skip
         (right,) = json.loads(stack.one("aws:iam/rolePolicy:RolePolicy", "trail-role-logs").inputs["policy"])[
             "Statement"
         ]
@@ -119,7 +121,14 @@ class TestGrants:
         }
         found = statements(policies[f"key-logs-{AWAY}"])
         assert {sid: found[sid] for sid in wanted} == wanted
-        assert not [name for name, policy in policies.items() if "Trail" in policy and name != f"key-logs-{AWAY}"]
+        (archive,) = archive_key_statements(plan().environment)
+        # the bucket's own key: it has a bucket key, which CloudTrail asks for whatever the trail's key is
+        assert statements(policies[f"key-storage-{AWAY}"])["TrailArchive"] == archive
+        assert archive["Action"] == ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*"]
+        assert archive["Condition"] == {"StringEquals": {"aws:SourceArn": ARN}}
+        assert {name for name, policy in policies.items() if "Trail" in policy} == {
+            f"key-logs-{AWAY}", f"key-storage-{AWAY}",
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize(("days", "kept"), [(1, 1), (30, 30), (31, 60), (365, 365), (366, 400), (2555, 2557)])

@@ -202,6 +202,8 @@ class TestJobs:
         assert inputs["taskRoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/ledgerly-prod-{role}"
         (container,) = json.loads(inputs["containerDefinitions"])
         assert container["command"] == ["-m", module]
+        # a run takes all databases, one after the other; a report reads names and times
+        assert container["entryPoint"][2] == ("1800" if name == "watch" else "14400")
         assert container["image"] == plan().environment.aws.jobs_image
         # what needs no disk of its own has none to write to
         assert container["readonlyRootFilesystem"] is (disk is None)

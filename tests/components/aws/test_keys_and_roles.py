@@ -83,7 +83,9 @@ def test_a_key_obeys_the_account_and_the_services_that_have_no_role_here() -> No
         assert found.pop("Account") == account
         logs, away = "-logs-" in name, name.endswith(AWAY)
         assert set(found) == (
-            ({"LogGroups"} if logs else set()) | ({"TrailEncrypts", "TrailDescribesKey"} if logs and away else set())
+            ({"LogGroups"} if logs else set())
+            | ({"TrailEncrypts", "TrailDescribesKey"} if logs and away else set())
+            | ({"TrailArchive"} if "-storage-" in name and away else set())
         )
 
 
