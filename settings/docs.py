@@ -48,7 +48,8 @@ one of another kind than cloudsql and rds none of them.
 **Secrets.** Values are never in the file but encrypted by Pulumi, under `tenantry:external_secrets`: one for each name
 in `secrets.external`, and for each external tenant `<ID>_DATABASE_URL` (`ACME_CO_DATABASE_URL` for `acme-co`) and, with
 `separate_backup_login`, `<ID>_BACKUP_DATABASE_URL`. Such a URL must name a public host, a login, a database of the
-tenant's own and an `sslmode` of `require`, `verify-ca` or `verify-full`; it is looked into and never repeated.
+tenant's own and an `sslmode` of `require`, `verify-ca` or `verify-full`; it is looked into and never repeated. The one
+that exports use must not lead to a pooler of transactions (Neon's `-pooler` hosts, Supabase's port 6543).
 
 **Floors.** A value below the floor of its environment is refused, never raised in silence.
 """

@@ -16,7 +16,10 @@ _PRIVATE_SUFFIXES: Final = (".internal", ".invalid", ".local", ".localhost")
 # Poolers are a second address of the same database: Neon marks the host, Supabase names the project in the user.
 _NEON_POOLER: Final = "-pooler"
 _NEON: Final = ".neon.tech"
+_SUPABASE: Final = ".supabase.co"
 _SUPABASE_POOLER: Final = ".pooler.supabase.com"
+_SUPABASE_TRANSACTION_PORT: Final = 6543
+"""Where Supabase's poolers give each transaction another session; on 5432 theirs keeps one for each client."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,8 @@ class Target:
     host: str
     database: str
     login: str
+    pooled: bool
+    """Whether each transaction gets another session, as far as the address tells."""
 
     def __repr__(self) -> str:
         return "Target(...)"
@@ -63,7 +68,7 @@ def inspect(url: str) -> tuple[Target | None, list[tuple[str, str]]]:
     problems += _parameters(parts)
     if missing:
         return None, problems
-    return _target(host, database, unquote(user)), problems
+    return _target(host, parts.port, database, unquote(user)), problems
 
 
 def _parameters(parts: SplitResult) -> list[tuple[str, str]]:
@@ -96,14 +101,19 @@ def _is_public(host: str) -> bool:
         return "." in host.strip(".") and not host.endswith(_PRIVATE_SUFFIXES)
 
 
-def _target(host: str, database: str, user: str) -> Target:
+def _target(host: str, port: int | None, database: str, user: str) -> Target:
     """The target by its plain host, so that a pooled and a direct address of one database are the same."""
     host = host.lower().rstrip(".")
+    pooled = False
     if host.endswith(_NEON):
         endpoint, dot, rest = host.partition(".")
+        pooled = endpoint.endswith(_NEON_POOLER)
         host = endpoint.removesuffix(_NEON_POOLER) + dot + rest
+    if host.endswith(_SUPABASE):
+        pooled = port == _SUPABASE_TRANSACTION_PORT
     if host.endswith(_SUPABASE_POOLER):
         # every project of a region has the same pooler and a database called postgres
+        pooled = port == _SUPABASE_TRANSACTION_PORT
         host = f"db.{user.rpartition('.')[2]}.supabase.co"
         user = user.rpartition(".")[0] or user
-    return Target(host=host, database=database, login=user)
+    return Target(host=host, database=database, login=user, pooled=pooled)

@@ -111,11 +111,29 @@ def _check_urls(guests: Mapping[str, ExternalPlan], values: Mapping[str, Any]) -
                     )
                 )
         if guest.backup_dsn is None:
+            problems += _pooled(guest.dsn, tenant, target)
             continue
         backup = _inspected(guest.backup_dsn, tenant, values, problems)
+        problems += _pooled(guest.backup_dsn, tenant, backup)
         if target is not None and backup is not None:
             problems += _compared(guest.backup_dsn, tenant, backup, guest.dsn, target)
     return problems
+
+
+def _pooled(name: str, tenant: str, target: Target | None) -> list[Problem]:
+    """A dump's settings, an empty search_path above all, would stay on sessions that the application gets next."""
+    if target is None or not target.pooled:
+        return []
+    return [
+        _problem(
+            name,
+            tenant,
+            "leads to a pooler that gives each transaction another session, and exports need one of their own: their "
+            "settings would stay on the application's",
+            "use the database's direct address (Neon: the host without -pooler; Supabase: port 5432), or keep this "
+            "one for the application and set external.separate_backup_login: true",
+        )
+    ]
 
 
 def _compared(name: str, tenant: str, backup: Target, dsn: str, target: Target) -> list[Problem]:

@@ -197,7 +197,7 @@ HEATH: Final = {"id": "heath", "kind": "external"}
         (URL, "postgres://heath:x@db.glade.example:6432/app?sslmode=require"),
         (
             "postgres://a:x@ep-cool-sun-1.eu-central-1.aws.neon.tech/neondb?sslmode=require",
-            "postgres://b:x@ep-cool-sun-1-pooler.eu-central-1.aws.neon.tech/neondb?sslmode=require",
+            "postgres://b:x@EP-cool-sun-1.eu-central-1.aws.neon.tech./neondb?sslmode=require",
         ),
         (
             "postgres://postgres:x@db.abc.supabase.co/postgres?sslmode=require",
@@ -265,3 +265,46 @@ def test_values_of_another_form(values: object) -> None:
 @pytest.mark.parametrize("values", [{}, [], None])
 def test_no_values_are_no_problem(values: object) -> None:
     assert problems(dev({"external_secrets": values})) == []
+
+
+NEON: Final = "postgresql://glade:x@ep-cool-sun-1.eu-central-1.aws.neon.tech/neondb?sslmode=require"
+SUPABASE: Final = "postgresql://postgres.abc:x@aws-0-eu-central-1.pooler.supabase.com:6543/postgres?sslmode=require"
+SUPABASE_OWN: Final = "postgresql://postgres:x@db.abc.supabase.co:6543/postgres?sslmode=require"
+
+
+@pytest.mark.parametrize("url", [NEON.replace("-1.eu", "-1-pooler.eu"), SUPABASE, SUPABASE_OWN])
+def test_exports_do_not_go_through_a_pooler_of_transactions(url: str) -> None:
+    assert problems(guests({"GLADE_DATABASE_URL": url})) == [
+        Problem(
+            path="tenantry:external_secrets.GLADE_DATABASE_URL",
+            message="tenant 'glade': leads to a pooler that gives each transaction another session, and exports need "
+            "one of their own: their settings would stay on the application's",
+            fix="use the database's direct address (Neon: the host without -pooler; Supabase: port 5432), or keep this "
+            "one for the application and set external.separate_backup_login: true",
+        )
+    ]
+
+
+def test_a_pooled_and_a_direct_address_are_one_database() -> None:
+    direct, pooled = (inspect(url)[0] for url in (NEON, NEON.replace("-1.eu", "-1-pooler.eu")))
+    assert direct is not None
+    assert pooled is not None
+    assert (direct.database_key, direct.pooled) == (pooled.database_key, not pooled.pooled)
+
+
+@pytest.mark.parametrize("url", [NEON, SUPABASE.replace("6543", "5432"), SUPABASE.replace(":6543", "")])
+def test_a_session_of_its_own_is_good_for_exports(url: str) -> None:
+    assert problems(guests({"GLADE_DATABASE_URL": url})) == []
+
+
+@pytest.mark.parametrize(("pooled", "paths"), [(False, []), (True, ["GLADE_BACKUP_DATABASE_URL"])])
+def test_the_application_may_use_a_pooler_when_exports_have_a_login_of_their_own(
+    pooled: bool, paths: list[str]
+) -> None:
+    app = NEON.replace("-1.eu", "-1-pooler.eu")
+    backup = (app if pooled else NEON).replace("glade:", "glade_backup:")
+    document = guests(
+        {"GLADE_DATABASE_URL": app, "GLADE_BACKUP_DATABASE_URL": backup},
+        **{"tenants.0.external": {"separate_backup_login": True}},
+    )
+    assert [problem.path for problem in problems(document)] == [f"tenantry:external_secrets.{path}" for path in paths]
