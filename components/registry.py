@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from settings.names import TenantNames
-from settings.plan import TenantPlan
+from settings.plan import InstancePlan, TenantPlan
 
 SCHEMA_VERSION: Final = 1
 
@@ -33,8 +33,12 @@ def tenant_entry(tenant: TenantPlan, database: Mapping[str, object]) -> dict[str
     }
 
 
-def sql_entry(tenant: TenantPlan, *, secret_path: str) -> dict[str, object]:
-    """The part of a database on a SQL instance; `secret_path` turns a secret's name into what readers ask for."""
+def sql_entry(tenant: TenantPlan, instance: InstancePlan, *, secret_path: str) -> dict[str, object]:
+    """The part of a database on a SQL instance; `secret_path` turns a secret's name into what readers ask for.
+
+    `recreate_after_loss` is for the SQL job, which makes databases where the cloud's API does not: a lost instance
+    takes its tenants' databases along, so what is allowed for the instance is allowed for them.
+    """
     sql = tenant.sql
     return {
         "placement": sql.placement,
@@ -49,6 +53,7 @@ def sql_entry(tenant: TenantPlan, *, secret_path: str) -> dict[str, object]:
         "url_secret": secret_path.format(tenant.url_secret),
         "connection_limit": sql.connection_limit,
         "statement_timeout_ms": sql.statement_timeout_seconds * 1000,
+        "recreate_after_loss": tenant.recreate_after_loss or instance.recreate_after_loss,
     }
 
 

@@ -34,7 +34,9 @@ def create_rds_database(args: TenantDatabaseArgs, parent: pulumi.Resource) -> Da
         dedicated = create_instance(tenant.instance, args.environment, amazon.platform, guard=args.guard, parent=parent)
         guarded[f"{dedicated.plan.key}-instance"] = dedicated.resource
     guarded[f"{tenant.id}-database"] = _create_credential(args, parent)
-    return DatabaseFacts(guarded=guarded, registry=sql_entry(tenant, secret_path="{}"), rds=dedicated)  # noqa: S106
+    instance = (dedicated or amazon.pools[tenant.sql.instance_key]).plan
+    entry = sql_entry(tenant, instance, secret_path="{}")  # noqa: S106
+    return DatabaseFacts(guarded=guarded, registry=entry, rds=dedicated)
 
 
 def _create_credential(args: TenantDatabaseArgs, parent: pulumi.Resource) -> aws.secretsmanager.Secret:

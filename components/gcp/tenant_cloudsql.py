@@ -42,7 +42,7 @@ def create_cloudsql_database(args: TenantDatabaseArgs, parent: pulumi.Resource) 
     project = args.environment.gcp.project
     return DatabaseFacts(
         guarded=guarded,
-        registry=sql_entry(tenant, secret_path=f"projects/{project}/secrets/{{}}"),
+        registry=sql_entry(tenant, instance.plan, secret_path=f"projects/{project}/secrets/{{}}"),
         cloudsql=dedicated,
     )
 

@@ -22,6 +22,7 @@ from jobs.sql.stores import AdminPassword, Objects, Secrets
 
 # Any number will do as long as it never changes: it keeps two runs on one instance apart.
 _LOCK: Final = 0x74656E616E747279
+RESTORE_GUIDE: Final = "docs/restore.md"
 _LOCK_PAUSE: Final = 1.0  # seconds between two attempts
 
 
@@ -130,19 +131,28 @@ class Apply:
         """Create a new tenant's database where the cloud's API does not.
 
         Raises:
-            JobError: the tenant had one. A database that has vanished is restored, never replaced by an empty one.
+            JobError: the tenant had one. A database that has vanished is restored, and replaced by an empty one only
+                when its entry says so.
         """
         if not instance.MAKES_DATABASES or isolation.database_exists(common, tenant):
             return
         before = self._status(tenant)
-        if (before is not None and before.isolated) or self.secrets.latest(tenant.url_secret) is not None:
+        lost = (before is not None and before.isolated) or self.secrets.latest(tenant.url_secret) is not None
+        if lost and not tenant.recreate_after_loss:
             raise JobError(
                 f"{tenant.id}: no database {tenant.database} on {instance.key}, and it was in use before; restore it "
-                "from a backup; an empty one would only hide the loss"
+                f"({RESTORE_GUIDE}), or set recreate_after_loss on its entry for an empty one"
             )
         isolation.make_database(common, tenant)
-        message = f"made the database {tenant.database}"
-        self.log.event("INFO", "sql_job.database_made", message, tenant=tenant.id, instance=instance.key)
+        message = f"made the database {tenant.database}{', empty, after its loss' if lost else ''}"
+        self.log.event(
+            "WARNING" if lost else "INFO",
+            "sql_job.database_made",
+            message,
+            tenant=tenant.id,
+            instance=instance.key,
+            after_loss=lost,
+        )
 
     def _finish(self, tenant: Tenant, foreign: Tenant | None, instance: Instance, server: Server) -> None:
         """Check every fact, let the logins in, prove them, publish the DSN, write the status: in this order."""

@@ -18,6 +18,7 @@ from jobs.sql.registry import Instance, Tenant
 # Connections that a tenant's own logins can never use up: worker, migrator, export and this job. Each of the two logins
 # may hold `connection_limit` connections, because both are in use while a rotation reaches the applications.
 PLATFORM_CONNECTIONS: Final = 8
+_MAKER: Final = "tenantry_maker"
 _END_OF_SESSIONS = 10.0  # seconds until a terminated session has to be gone
 
 # How ALTER ... OWNER TO calls what `pg_identify_object` reports. What is not listed has no owner of its own (a row
@@ -89,7 +90,7 @@ def ensure_made_logins(connection: Connection, instance: Instance) -> None:
         with connection.transaction():
             found = rows(connection, "SELECT rolcanlogin FROM pg_roles WHERE rolname = %(login)s", login=login)
             if not found:
-                run(connection, "CREATE ROLE {login} LOGIN", login=login)
+                _make_login(connection, login)
             elif not found[0][0]:
                 run(connection, "ALTER ROLE {login} LOGIN", login=login)
             for group in groups:
@@ -104,6 +105,24 @@ def ensure_made_logins(connection: Connection, instance: Instance) -> None:
                     login=login,
                 ):
                     run(connection, "GRANT {group} TO {login}", group=group, login=login)
+
+
+def _make_login(connection: Connection, login: str) -> None:
+    """Create a login that the administrator is no member of.
+
+    From PostgreSQL 16 on whoever creates a role is a member of it for good. Being a member of one that is in rds_iam,
+    however far away, RDS would take the administrator's password no more and ask for a token of IAM. So a role that is
+    gone afterwards creates the login.
+    """
+    if not has_grant_options(connection):
+        run(connection, "CREATE ROLE {login} LOGIN", login=login)
+        return
+    run(connection, "CREATE ROLE {maker} NOLOGIN CREATEROLE", maker=_MAKER)
+    run(connection, "GRANT {maker} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE", maker=_MAKER)
+    run(connection, "SET LOCAL ROLE {maker}", maker=_MAKER)
+    run(connection, "CREATE ROLE {login} LOGIN", login=login)
+    run(connection, "RESET ROLE")
+    run(connection, "DROP ROLE {maker}", maker=_MAKER)
 
 
 def ensure_roles(connection: Connection, tenant: Tenant, instance: Instance) -> None:

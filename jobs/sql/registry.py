@@ -79,6 +79,7 @@ class Tenant(_Declared):
     url_secret: str
     connection_limit: Annotated[int, Field(ge=1, le=10_000)]
     statement_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)]
+    recreate_after_loss: bool = False
     status: str
     generation: str = ""  # SHA-256 of the declared object's bytes; set by `parse_tenant`
 

@@ -200,6 +200,7 @@ class TestRegistry:
             "url_secret": "projects/ledgerly-prod/secrets/tenant-kestrel-pay-database-url",
             "connection_limit": 20,
             "statement_timeout_ms": 60000,
+            "recreate_after_loss": False,
             "files": {"mode": "prefix", "bucket": "ledgerly-prod-uploads", "folder": "kestrel-pay/"},
             "isolated": False,
             "status": "status/kestrel-pay.json",

@@ -75,6 +75,25 @@ def test_platform_logins_are_made_for_iam_and_nothing_else(account: Account) -> 
     ]
 
 
+def test_the_master_keeps_his_password(account: Account) -> None:
+    # a member of a login that is in rds_iam, with whatever options, is asked for a token by RDS and not for a password
+    account.declare("acme")
+    applied(account)
+    with account.server.bootstrap() as session:
+        found = session.execute(
+            """
+            WITH RECURSIVE held AS (
+                SELECT roleid FROM pg_auth_members WHERE member = %s::regrole AND roleid <> 'rds_superuser'::regrole
+                UNION SELECT m.roleid FROM pg_auth_members m JOIN held h ON h.roleid = m.member
+            )
+            SELECT roleid::regrole::text FROM held ORDER BY 1
+            """,
+            (MASTER,),
+        ).fetchall()
+        assert one(session, "SELECT count(*) FROM pg_roles WHERE rolname = 'tenantry_maker'") == 0
+    assert not {name for (name,) in found} & {"rds_iam", *PLATFORM, BACKUP}
+
+
 def test_the_backup_login_reads_everything_and_writes_nothing(account: Account) -> None:
     account.declare("acme")
     applied(account)
@@ -124,11 +143,32 @@ def test_a_lost_database_is_not_replaced_by_an_empty_one(account: Account) -> No
     code, lines = apply(account)
     assert (code, of(lines, "sql_job.tenant", "tenant", "result")) == (1, [("acme", "failed"), ("beta", "ok")])
     assert (
-        "no database tn_acme on shared-a-1, and it was in use before; restore it"
-        in (account.get("status/acme.json")["error"])
+        "no database tn_acme on shared-a-1, and it was in use before; restore it (docs/restore.md)"
+        in account.get("status/acme.json")["error"]
     )
     with account.server.bootstrap() as session:
         assert session.execute("SELECT FROM pg_database WHERE datname = 'tn_acme'").fetchall() == []
+
+
+def test_a_lost_database_is_made_anew_when_its_entry_says_so(account: Account) -> None:
+    for tenant in ("acme", "beta"):
+        account.declare(tenant)
+    lines = applied(account)
+    assert of(lines, "sql_job.database_made", "after_loss", "severity") == [(False, "INFO")] * 2
+    with account.server.session("tn_beta_a", account.password("beta", 1), "tn_beta") as session:
+        session.execute("CREATE TABLE notes (n int)")
+    with account.server.bootstrap() as session:
+        session.execute("DROP DATABASE tn_acme WITH (FORCE)")
+    for tenant in ("acme", "beta"):
+        account.declare(tenant, recreate_after_loss=True)
+    lines = applied(account)
+    assert of(lines, "sql_job.database_made", "tenant", "after_loss", "severity") == [("acme", True, "WARNING")]
+    with psycopg.connect(account.url("acme"), sslrootcert=str(account.server.ca_file)) as session:
+        assert one(session, "SELECT current_database()") == "tn_acme"
+    # a database that is there is never replaced
+    with account.server.session("tn_beta_a", account.password("beta", 1), "tn_beta") as session:
+        assert one(session, "SELECT count(*) FROM notes") == 0
+    assert account.get("status/acme.json")["isolated"] is True
 
 
 def test_other_kinds_are_not_its_business(account: Account) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
@@ -145,7 +146,26 @@ def test_the_registry_entry_names_secrets_and_holds_none() -> None:
         "url_secret": "tenant-acme-co-database-url",
         "connection_limit": 10,
         "statement_timeout_ms": 30000,
+        "recreate_after_loss": False,
     }
+
+
+def _marked_tenant(document: Document) -> None:
+    document["tenants"][0]["recreate_after_loss"] = True
+    document["tenants"].append({"id": "beta"})
+
+
+def _marked_pool(document: Document) -> None:
+    document["pools"]["general"]["recreate_after_loss"] = True
+    document["tenants"].append({"id": "beta"})
+
+
+@pytest.mark.parametrize(("edit", "beta"), [(_marked_tenant, False), (_marked_pool, True)])
+def test_what_may_be_made_anew_empty_is_in_the_entry(edit: Callable[[Document], None], beta: bool) -> None:
+    """Of one tenant, or of everybody on an instance that was lost: the SQL job makes databases, so it has to know."""
+    run = build("dev", edit)
+    assert run.entry("acme-co-registry")["recreate_after_loss"] is True
+    assert run.entry("beta-registry")["recreate_after_loss"] is beta
 
 
 def test_the_secret_for_its_url_is_the_evidence_that_a_database_may_exist() -> None:
