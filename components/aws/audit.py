@@ -130,7 +130,7 @@ def create_trail(
         "trail-role",
         name=role_name(plan, "trail"),
         description="CloudTrail's events into their log group",
-        # CloudTrail names no source when it takes the role for a log group (CloudTrail, role policy for CloudWatch Logs)
+        # CloudTrail names no source when it takes this role (CloudTrail, role policy for CloudWatch Logs)
         assume_role_policy=trust_caller("cloudtrail.amazonaws.com"),
         opts=pulumi.ResourceOptions(parent=parent),
     )

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from components.aws.audit import archive_key_statements, log_retention, trail_arn, trail_key_statements, trail_statements
+from components.aws.audit import (
+    archive_key_statements,
+    log_retention,
+    trail_arn,
+    trail_key_statements,
+    trail_statements,
+)
 from sandbox.mocks import SandboxMocks
 from tests.components.aws.stack import ACCOUNT, AWAY, HOME, build, built, plan
 
