@@ -193,6 +193,15 @@ def _check_queue(  # noqa: PLR0917
             value=queue.service,
             subject=subject,
         )
+    service = services.get(queue.service)
+    if home == "gcp" and service is not None and service.host is not None and not queue.path.strip("/"):
+        findings.add(
+            f"{path}.path",
+            f"is the first page of {service.host}, and the load balancer refuses a queue's path from outside",
+            fix="push to a path that nobody else asks for, such as /internal/messages",
+            value=queue.path,
+            subject=subject,
+        )
     if home == "aws" and "path" in queue.model_fields_set:
         findings.add(
             f"{path}.path",

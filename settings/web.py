@@ -12,6 +12,8 @@ from settings.types import CLOUD_TITLES, Cloud
 
 GATEWAY = "gateway"
 """Name of the service through which Vercel reaches private databases."""
+_LONGEST_SUBJECT = 127  # bytes of google.subject (iam.workloadIdentityPools.providers, attributeMapping)
+_SUBJECT = "owner:{team}:project:{project}:environment:production"  # `sub` of a production deployment's token
 
 
 def check_web(
@@ -27,6 +29,7 @@ def check_web(
     _check_hosts(settings, findings)
     if settings.vercel is not None:
         urls = {guest.dsn for guest in guests.values()}
+        _check_subject(settings.vercel, settings, findings)
         _check_protection(settings.vercel, settings, findings)
         _check_redirects(settings.vercel, findings)
         _check_variables(settings.vercel, application, urls, findings)
@@ -57,6 +60,19 @@ def _check_hosts(settings: Settings, findings: Findings) -> None:
                 fix="choose another domain for one of the two",
                 value=host,
             )
+
+
+def _check_subject(vercel: VercelSettings, settings: Settings, findings: Findings) -> None:
+    """Google Cloud takes no longer subject: the exchange of every token would fail, long after an `up` that did not."""
+    subject = _SUBJECT.format(team=vercel.team, project=vercel.project)
+    if settings.gcp is not None and len(subject) > _LONGEST_SUBJECT:
+        findings.add(
+            "tenantry:vercel.project",
+            f"makes a subject of {len(subject)} characters with the team's slug, and Google Cloud trusts one of at "
+            f"most {_LONGEST_SUBJECT}",
+            fix=f"choose a name of at most {len(vercel.project) - len(subject) + _LONGEST_SUBJECT} characters",
+            value=vercel.project,
+        )
 
 
 def _check_protection(vercel: VercelSettings, settings: Settings, findings: Findings) -> None:

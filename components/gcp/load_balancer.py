@@ -7,6 +7,8 @@ the operator's; Google issues the certificate once it points here.
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +25,8 @@ from settings.plan import EnvironmentPlan
 DEFAULT_PRIORITY: Final = 2147483647
 """Priority of the rule that every Cloud Armor policy ends with."""
 _RATE_LIMIT_PRIORITY: Final = 1000
+_INSIDE_PRIORITY: Final = 100
+"""Priority of the first path that is kept inside; the next ones follow."""
 _SCHEME: Final = "EXTERNAL_MANAGED"
 _REDIRECT: Final = "MOVED_PERMANENTLY_DEFAULT"
 TRANSPORT_SECURITY: Final = "Strict-Transport-Security: max-age=63072000; includeSubDomains"
@@ -50,11 +54,17 @@ def service_backend(
     settings: ServiceSettings,
     service: gcp.cloudrunv2.Service,
     *,
+    inside: Sequence[str],
     environment: EnvironmentPlan,
+    platform: Platform,
     guard: Guard,
     parent: pulumi.Resource,
 ) -> gcp.compute.BackendService:
-    """Put a Cloud Run service behind the load balancer, with its own rate limit and access log."""
+    """Put a Cloud Run service behind the load balancer, with its own rate limit and access log.
+
+    `inside` are paths that nobody outside may call: a public service lets everybody in, and Pub/Sub comes another way.
+    """
+    ready = platform.ready("compute.googleapis.com")
     group = gcp.compute.RegionNetworkEndpointGroup(
         f"service-{name}-endpoints",
         name=app_name(name),
@@ -71,6 +81,7 @@ def service_backend(
         description=f"Rate limit of the service {name}",
         adaptive_protection_config={"layer7_ddos_defense_config": {"enable": True, "rule_visibility": "STANDARD"}},
         rules=[
+            *(_refusal(_INSIDE_PRIORITY + position, path) for position, path in enumerate(inside)),
             {
                 "priority": _RATE_LIMIT_PRIORITY,
                 "description": "As many requests a minute as the service's settings say, by client address",
@@ -92,7 +103,7 @@ def service_backend(
                 "match": {"versioned_expr": "SRC_IPS_V1", "config": {"src_ip_ranges": ["*"]}},
             },
         ],
-        opts=guard.retrying(parent),
+        opts=guard.retrying(parent, depends_on=ready),
     )
     return gcp.compute.BackendService(
         f"service-{name}-backend",
@@ -107,6 +118,19 @@ def service_backend(
         log_config={"enable": True, "sample_rate": 1},
         opts=guard.retrying(parent),
     )
+
+
+def _refusal(priority: int, path: str) -> gcp.compute.SecurityPolicyRuleArgsDict:
+    # as an application may read it: with more slashes, one at the end, in other letters, or encoded
+    pattern = f"^{'/+'.join(re.escape(part) for part in path.lower().split('/'))}/*$"
+    return {
+        "priority": priority,
+        "description": "Messages come from Pub/Sub, never from outside",
+        "action": "deny(403)",
+        "preview": False,
+        # quoted as JSON, which is a text of the rules' language too
+        "match": {"expr": {"expression": f"request.path.urlDecode().lower().matches({json.dumps(pattern)})"}},
+    }
 
 
 def create_load_balancer(

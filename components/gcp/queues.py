@@ -33,7 +33,8 @@ def create_queue(
     """Create topic, subscription and dead letters, and who may publish: whatever works for the application.
 
     Pub/Sub calls the service with a token of the scheduler's account: it is from this project, so the service's ingress
-    lets it in, and nobody without that token gets further.
+    lets it in, and nobody without that token gets further. A service with a host lets everybody in, so there the load
+    balancer refuses the path, and the service has to verify the token as well.
     """
     plan, scheduler = environment.gcp, platform.accounts["scheduler"]
     agent = f"serviceAccount:service-{plan.project_number}@gcp-sa-pubsub.iam.gserviceaccount.com"

@@ -53,7 +53,14 @@ def serve_on_gcp(
         )
         if service.host is not None:
             backend = service_backend(
-                key, service, services[key].resource, environment=environment, guard=guard, parent=parent
+                key,
+                service,
+                services[key].resource,
+                inside=sorted({queue.path for queue in environment.queues.values() if queue.service == key}),
+                environment=environment,
+                platform=platform,
+                guard=guard,
+                parent=parent,
             )
             routes.append(Route(key=key, host=service.host, backend=backend.id))
     for key, task in sorted(environment.tasks.items()):

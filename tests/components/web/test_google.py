@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import json
+import re
 from typing import Any, Final
 
 import pulumi
@@ -260,6 +261,21 @@ def test_the_shield_limits_by_client_and_ends_with_the_default_rule() -> None:
     assert (default["priority"], default["action"], default["match"]) == (2147483647, "deny(403)", everybody)
     assert shield["adaptiveProtectionConfig"]["layer7DdosDefenseConfig"]["enable"] is True
     assert all(rule["preview"] is False for rule in shield["rules"])
+
+
+def test_the_path_of_a_queue_is_refused_from_outside() -> None:
+    def edit(document: Document) -> None:
+        serving(document)
+        document["queues"] = {"orders": {"service": "gateway", "path": "/Internal/order.d"}}
+
+    inside, *others = build(STACK, edit).inputs(SHIELD, "service-gateway-shield")["rules"]
+    assert (inside["priority"], inside["action"], inside["preview"]) == (100, "deny(403)", False)
+    expression = inside["match"]["expr"]["expression"]
+    found = re.fullmatch(r"request\.path\.urlDecode\(\)\.lower\(\)\.matches\((\".*\")\)", expression)
+    assert found is not None
+    asked = ["/internal/order.d", "//internal//order.d/", "/internal/orders", "/internal/order.d/7", "/"]
+    assert [path for path in asked if re.search(json.loads(found[1]), path)] == asked[:2]
+    assert [rule["priority"] for rule in others] == [1000, 2147483647]
 
 
 def test_hosts_lead_to_their_backends_over_https_alone() -> None:

@@ -216,6 +216,7 @@ def test_a_tenant_may_leave_the_kind_of_its_plan() -> None:
         web({"queues.orders.path": "/orders", "delivery.zone": None, "delivery.waf": False}),
         web({"vercel.secrets": {"production": {"A": "SENTRY_DSN", "B": "SENTRY_DSN"}}}),
         web({"vercel.protection": "none"}),
+        web({"vercel.team": "ledgerly", "vercel.project": "p" * 81}),
         web({"tenants": [{"id": "glade", "kind": "external"}], "services": {}, "queues": {}}),
         web(
             {
