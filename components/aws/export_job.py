@@ -154,7 +154,9 @@ def _export_rights(environment: EnvironmentPlan, *, guests: bool) -> list[Statem
         allow("ListExports", "s3:ListBucket", exports),
         allow("AddExports", ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], folders),
         use_key(environment, "storage", away, "s3", sid="EncryptExports", encrypt=True),
-        allow("KeepDrills", ["s3:GetObject", "s3:PutObject"], f"{registry}/drills/*"),
+        # a tenant's age, which is its entry's oldest version, tells a new tenant from a lost dump
+        allow("ListRegistryVersions", "s3:ListBucketVersions", registry),
+        allow("KeepDrills", "s3:PutObject", f"{registry}/drills/tenants/*"),
         use_key(environment, "storage", home, "s3", sid="EncryptDrills", encrypt=True),
     ]
     if guests:

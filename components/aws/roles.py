@@ -215,11 +215,17 @@ def _log_in(environment: EnvironmentPlan, workload: Workload) -> Statement:
 
 
 def _isolate(environment: EnvironmentPlan) -> list[Statement]:
-    """Read credentials and master passwords, publish database URLs and statuses: nothing else of a tenant."""
+    """Read credentials, master passwords and final markers, publish URLs and statuses: nothing else of a tenant."""
     registry = naming.bucket_arn(environment.buckets.registry)
-    home = environment.aws.region
+    exports = naming.bucket_arn(environment.buckets.exports)
+    home, away = environment.aws.region, environment.aws.backup_region
     return [
-        allow("WriteStatus", ["s3:DeleteObject", "s3:PutObject"], f"{registry}/status/*"),
+        # a removed tenant's database goes when its final export is proved; of the whole bucket, because only who may
+        # list it is told that a marker is missing instead of refused
+        allow("ListExports", "s3:ListBucket", exports),
+        allow("ReadFinalMarkers", "s3:GetObject", f"{exports}/final/*"),
+        use_key(environment, "storage", away, "s3", sid="DecryptFinalMarkers"),
+        allow("WriteStatus", "s3:PutObject", f"{registry}/status/*"),
         use_key(environment, "storage", home, "s3", sid="EncryptStatus", encrypt=True),
         allow(
             "ReadCredentials",
@@ -228,7 +234,7 @@ def _isolate(environment: EnvironmentPlan) -> list[Statement]:
         ),
         allow(
             "PublishUrls",
-            ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"],
+            ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"],
             naming.secret_arn(environment, "tenant-*-database-url"),
         ),
         use_key(environment, "secrets", home, "secretsmanager", sid="UseSecrets", encrypt=True),

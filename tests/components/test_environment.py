@@ -151,6 +151,7 @@ class TestNetwork:
 
 
 READ, WRITE, ADD = "roles/storage.objectViewer", "roles/storage.objectUser", "roles/storage.objectCreator"
+LIST = "roles/storage.legacyBucketReader"
 ACCESS = "roles/secretmanager.secretAccessor"
 _APP = [("app-jwt-refresh-secret", ACCESS, ""), ("app-jwt-secret", ACCESS, ""), ("app-nextauth-secret", ACCESS, "")]
 _URLS = [(f"tenant-{tenant}-database-url", ACCESS, "") for tenant in ("acme", "birchwood", "cobalt-bank")]
@@ -203,7 +204,7 @@ RIGHTS: dict[str, list[tuple[str, str, str]]] = {
         ("project", ACCESS, "secrets-tenant"),
         ("project", "roles/secretmanager.secretVersionManager", "secrets-tenant"),
     ],
-    "watch": [(_EXPORTS, READ, ""), (_REGISTRY, READ, ""), _LOGS, ("project", "roles/secretmanager.viewer", "")],
+    "watch": [(_EXPORTS, LIST, ""), (_REGISTRY, READ, ""), _LOGS, ("project", "roles/secretmanager.viewer", "")],
     "scheduler": [
         ("project", "roles/workflows.invoker", ""),
         ("tenantry-sql", "roles/run.invoker", ""),

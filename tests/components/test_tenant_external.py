@@ -81,11 +81,28 @@ def test_it_is_dumped_nightly_and_rehearsed_weekly(dune: Built) -> None:
     schedules = dune.of("gcp:cloudscheduler/job:Job")
     assert schedules["export-job-schedule"].inputs["schedule"] == "0 2 * * *"
     assert schedules["drill-job-schedule"].inputs["schedule"] == "0 4 * * 0"
-    grant = dune.inputs("gcp:storage/bucketIAMMember:BucketIAMMember", "backup-dumps")
-    assert grant["role"] == "roles/storage.objectCreator"
-    assert grant["condition"]["expression"] == (
-        'resource.name.startsWith("projects/_/buckets/ledgerly-dev-exports/objects/dump/")'
-    )
+
+
+def test_the_jobs_add_dumps_markers_and_results_and_read_the_rest(dune: Built) -> None:
+    """What jobs/README.md lists for export and drill, and nothing more."""
+    (member,) = members("backup")
+    granted = {
+        (grant["bucket"], grant["role"], (grant.get("condition") or {}).get("expression"))
+        for grant in (item.inputs for item in dune.of("gcp:storage/bucketIAMMember:BucketIAMMember").values())
+        if grant["member"] == member
+    }
+
+    def below(bucket: str, folder: str) -> str:
+        return f'resource.name.startsWith("projects/_/buckets/{bucket}/objects/{folder}")'
+
+    exports, registry = "ledgerly-dev-exports", "ledgerly-dev-registry"
+    assert granted == {
+        (exports, "roles/storage.objectViewer", None),
+        (exports, "roles/storage.objectCreator", below(exports, "dump/")),
+        (exports, "roles/storage.objectCreator", below(exports, "final/")),
+        (registry, "roles/storage.objectViewer", None),
+        (registry, "roles/storage.objectUser", below(registry, "drills/")),
+    }
 
 
 def test_a_stack_without_guests_has_no_such_jobs() -> None:

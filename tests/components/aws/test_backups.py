@@ -278,13 +278,25 @@ class TestJobs:
 class TestRights:
     def test_the_backup_adds_and_reads_but_deletes_nothing(self, stack: SandboxMocks) -> None:
         found = rights(stack, "backup-job-rights")
-        actions = {sid: item["Action"] for sid, item in found.items()}
-        assert actions["AddExports"] == ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
-        bucket = "arn:aws:s3:::ledgerly-prod-exports"
-        assert found["AddExports"]["Resource"] == [f"{bucket}/dump/*", f"{bucket}/final/*"]
-        assert found["KeepDrills"]["Resource"] == "arn:aws:s3:::ledgerly-prod-registry/drills/*"
-        assert found["EncryptExports"]["Condition"]["StringEquals"] == {"kms:ViaService": f"s3.{AWAY}.amazonaws.com"}
-        assert "Delete" not in json.dumps(actions)
+        exports, registry = "arn:aws:s3:::ledgerly-prod-exports", "arn:aws:s3:::ledgerly-prod-registry"
+        keys = ["kms:Decrypt", "kms:GenerateDataKey"]
+        assert {
+            sid: (item["Action"], item["Resource"])
+            for sid, item in found.items()
+            if sid not in {"ReadGuestUrls", "DecryptGuestUrls"}
+        } == {
+            "ListExports": ("s3:ListBucket", exports),
+            "AddExports": (
+                ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+                [f"{exports}/dump/*", f"{exports}/final/*"],
+            ),
+            "EncryptExports": (keys, f"arn:aws:kms:{AWAY}:{ACCOUNT}:key/*"),
+            "ListRegistryVersions": ("s3:ListBucketVersions", registry),
+            "KeepDrills": ("s3:PutObject", f"{registry}/drills/tenants/*"),
+            "EncryptDrills": (keys, f"arn:aws:kms:{HOME}:{ACCOUNT}:key/*"),
+        }
+        for sid, region in (("EncryptExports", AWAY), ("EncryptDrills", HOME)):
+            assert found[sid]["Condition"]["StringEquals"] == {"kms:ViaService": f"s3.{region}.amazonaws.com"}
 
     def test_guests_urls_are_read_where_there_are_guests(self, stack: SandboxMocks) -> None:
         found = rights(stack, "backup-job-rights")

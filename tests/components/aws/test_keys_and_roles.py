@@ -153,7 +153,17 @@ def test_what_each_workload_may_do_by_name() -> None:
         "worker": {*application, "LogIn"},
         "migrator": {*registry, "LogIn"},
         "backup": {*registry, "LogIn"},
-        "sqljob": {*registry, "WriteStatus", "EncryptStatus", "ReadCredentials", "PublishUrls", "UseSecrets"},
+        "sqljob": {
+            *registry,
+            "ListExports",
+            "ReadFinalMarkers",
+            "DecryptFinalMarkers",
+            "WriteStatus",
+            "EncryptStatus",
+            "ReadCredentials",
+            "PublishUrls",
+            "UseSecrets",
+        },
         "watch": registry,
     }
 
@@ -181,8 +191,25 @@ def test_the_sql_job_reads_credentials_and_publishes_urls() -> None:
     assert rights["ReadCredentials"]["Resource"] == [_secret("tenant-*-credential-??????"), _secret("rds!db-*")]
     assert rights["ReadCredentials"]["Action"] == "secretsmanager:GetSecretValue"
     assert rights["PublishUrls"]["Resource"] == _secret("tenant-*-database-url-??????")
-    assert "secretsmanager:PutSecretValue" in rights["PublishUrls"]["Action"]
-    assert rights["WriteStatus"]["Resource"] == f"{REGISTRY}/status/*"
+    assert rights["PublishUrls"]["Action"] == ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
+    assert (rights["WriteStatus"]["Action"], rights["WriteStatus"]["Resource"]) == (
+        "s3:PutObject",
+        f"{REGISTRY}/status/*",
+    )
+
+
+def test_the_sql_job_reads_final_markers_and_no_dump() -> None:
+    rights = _rights("sqljob")
+    exports = "arn:aws:s3:::ledgerly-dev-exports"
+    assert (rights["ListExports"]["Action"], rights["ListExports"]["Resource"]) == ("s3:ListBucket", exports)
+    assert rights["ReadFinalMarkers"]["Action"] == "s3:GetObject"
+    assert rights["ReadFinalMarkers"]["Resource"] == f"{exports}/final/*"
+    assert rights["DecryptFinalMarkers"] == {
+        "Sid": "DecryptFinalMarkers",
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        **_key("storage", "s3", AWAY),
+    }
 
 
 def test_the_scheduler_starts_tasks_of_the_cluster_with_the_roles_of_workloads() -> None:
