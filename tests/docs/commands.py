@@ -10,6 +10,8 @@ NOT_RUN: Final = {
     "docker inspect ": "needs a container engine",
     "docker push ": "needs a registry that one may write to",
     "gcloud ": "needs a Google Cloud project",
+    "make preview EXAMPLE=": "tests/engine/product/test_examples.py previews every example",
+    "make up EXAMPLE=": "tests/engine/product/test_examples.py brings every example up",
     "pytest tests/components/test_inventory.py --update-golden": "writes golden files; without the flag CI compares them",
     "pulumi config set ": "needs a stack on a real backend",
     "pulumi login ": "needs a state bucket",

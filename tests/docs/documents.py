@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PAGES = tuple(sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "jobs").glob("*.md")]))
+_WHERE = ("*.md", "docs/*.md", "examples/*.md", "examples/*/*.md", "jobs/*.md")
+PAGES = tuple(sorted(page for pattern in _WHERE for page in ROOT.glob(pattern)))
 
 SHELL = ("console", "sh", "bash")
 
