@@ -33,9 +33,9 @@ _NEW: Final = timedelta(hours=48)  # a tenant younger than this may not have see
 Result = Literal["ok", "skipped", "failed"]
 _SEVERITIES: Final[Mapping[Result, Severity]] = {"ok": "INFO", "skipped": "WARNING", "failed": "ERROR"}
 # Entries that only a superuser may create, or that the scratch database has before the restore.
-_LEFT_OUT: Final = re.compile(
-    r"^\d+; \d+ \d+ (?:EXTENSION|EVENT TRIGGER|COMMENT - (?:EXTENSION|EVENT TRIGGER)|SCHEMA - (?P<schema>.+) \S+$)"
-)
+_LEFT_OUT: Final = re.compile(r"^\d+; \d+ \d+ (?:EXTENSION|EVENT TRIGGER|SCHEMA - (?P<schema>.+) \S+$)")
+_PG_CLASS: Final = 1259  # the catalog of relations has this number in every release
+_ENTRY: Final = re.compile(r"^\d+; (?P<catalog>\d+) (?P<oid>\d+) ")
 
 
 class _Previous(BaseModel):
@@ -52,6 +52,7 @@ class Drilled:
     tables: int
     rows: int
     missing_extensions: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +143,7 @@ class Drill:
                     hint = f" (not installed here: {', '.join(missing)})" if missing else ""
                     raise JobError(f"{error}{hint}") from None
             with session(owner) as connection:
-                found = tables.contents(connection)
+                found = tables.contents(connection, manifest.schemas)
         if wrong := tables.differences(manifest.tables, found):
             raise JobError(f"{manifest.object}: {'; '.join(wrong)}")
         return Drilled(
@@ -150,6 +151,7 @@ class Drill:
             tables=len(found),
             rows=sum(table.rows for table in found.values()),
             missing_extensions=tuple(missing),
+            left_out=tuple(part.what for part in manifest.left_out),
         )
 
     def _record(
@@ -198,16 +200,22 @@ class Drill:
             export=None if drilled is None else drilled.uri,
             rows=rows,
             missing_extensions=None if drilled is None else ", ".join(drilled.missing_extensions),
+            left_out=None if drilled is None else ", ".join(drilled.left_out),
             error=error,
         )
 
 
 def _wanted(contents: list[str], manifest: Manifest) -> list[str]:
-    """The entries to restore: all but those that the scratch database has already, or may not have."""
-    made = {extension.schema_name for extension in manifest.extensions}
+    """The entries to restore: all but those that the scratch database has already, or may not or cannot have."""
+    made = {"public", *(extension.schema_name for extension in manifest.extensions)}
+    lost = {(part.catalog, part.oid) for part in manifest.left_out}
+    # an archive calls what a relation holds (a materialized view's rows) by the relation's number alone
+    lost |= {(0, part.oid) for part in manifest.left_out if part.catalog == _PG_CLASS}
     wanted = []
     for line in contents:
-        found = _LEFT_OUT.match(line)
+        entry, found = _ENTRY.match(line), _LEFT_OUT.match(line)
+        if entry is not None and (int(entry["catalog"]), int(entry["oid"])) in lost:
+            continue
         if found is None or (found["schema"] is not None and found["schema"] not in made):
             wanted.append(line)
     return wanted

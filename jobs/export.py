@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from jobs.clouds import Cloud, open_cloud
-from jobs.dumps import tables
+from jobs.dumps import references, tables
 from jobs.dumps.layout import Manifest, dump_stem, final_marker
 from jobs.dumps.proof import prove
 from jobs.dumps.session import session
@@ -28,6 +28,7 @@ from jobs.sql.errors import JobError
 from jobs.sql.log import Log
 from jobs.sql.postgres import Connection, rows
 
+Schemas = tuple[str, ...] | None
 FinalState = Literal["none", "exists", "written", "failed"]
 
 _RUN: Final = 12  # hexadecimal digits that keep two runs of one second apart
@@ -150,8 +151,8 @@ class Export:
             # One snapshot for both: the manifest says what the dump holds, whatever is written meanwhile. Reading
             # comes first, because its locks then keep every table as it is until pg_dump has it.
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            described = self._describe(connection)
-            stored = self._upload(f"{stem}.dump", fresh, _snapshot(connection))
+            described = self._describe(connection, target.schemas)
+            stored = self._upload(f"{stem}.dump", fresh, _snapshot(connection), target.schemas)
         manifest = Manifest(
             tenant=target.tenant,
             object=f"{stem}.dump",
@@ -166,11 +167,11 @@ class Export:
             raise JobError(f"{self.store.uri(stem)}.manifest.json: exists already")
         return manifest, stored
 
-    def _upload(self, name: str, fresh: Endpoints, snapshot: str) -> Stored:
-        with self.tools.dump(fresh(), snapshot) as read:
+    def _upload(self, name: str, fresh: Endpoints, snapshot: str, schemas: Schemas) -> Stored:
+        with self.tools.dump(fresh(), snapshot, schemas) as read:
             return self.store.upload(name, read)
 
-    def _describe(self, connection: Connection) -> dict[str, object]:
+    def _describe(self, connection: Connection, schemas: Schemas) -> dict[str, object]:
         database, encoding, server = rows(
             connection, "SELECT current_database(), getdatabaseencoding(), current_setting('server_version')"
         )[0]
@@ -178,9 +179,12 @@ class Export:
             "database": database,
             "encoding": encoding,
             "server": server,
-            "tables": tables.contents(connection),
+            "schemas": schemas,
+            "tables": tables.contents(connection, schemas),
+            "left_out": () if schemas is None else references.left_out(connection, schemas),
+            "functions": () if schemas is None else references.functions(connection, schemas),
             "extensions": tables.extensions(connection),
-            "roles": tables.policy_roles(connection),
+            "roles": tables.policy_roles(connection, schemas),
         }
 
     def _dumped(self, dump: tuple[Manifest, Stored], *, final: FinalState = "none") -> Outcome:

@@ -58,6 +58,28 @@ class Extension(_Written):
     schema_name: str
 
 
+class LeftOut(_Written):
+    """Part of a dump of chosen schemas that needs a table of another one, so that it cannot be restored by itself.
+
+    Attributes:
+        catalog, oid: what the archive's table of contents calls it.
+        what: for people.
+    """
+
+    catalog: int
+    oid: int
+    what: str
+
+
+class Function(_Written):
+    """A function of a schema that was not chosen, which something in the dump calls; `result` as in `RETURNS`."""
+
+    schema_name: str
+    name: str
+    arguments: str
+    result: str
+
+
 class Manifest(_Written):
     """What a dump holds: written beside it, once the store has confirmed the upload.
 
@@ -66,6 +88,9 @@ class Manifest(_Written):
         bytes: the dump's length.
         sha256: of the dump, in hexadecimal digits.
         tables: by quoted name (`public.accounts`).
+        schemas: what was dumped, and nothing else; None for every schema.
+        left_out: what a restore of those schemas alone cannot have.
+        functions: what it needs beside the dump.
         extensions: what the source had installed; a restore needs them first.
         roles: roles that policies name; a restore needs them first, or has to leave the policies out.
         encoding: of the source's database.
@@ -79,6 +104,9 @@ class Manifest(_Written):
     bytes: Annotated[int, Field(ge=1)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     tables: dict[str, Table]
+    schemas: tuple[str, ...] | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    functions: tuple[Function, ...] = ()
     extensions: list[Extension]
     roles: list[str]
     encoding: str

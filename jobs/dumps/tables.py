@@ -1,5 +1,6 @@
 """Row counts and checksums of every table, and what else a restore needs to know, read in one snapshot."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import psycopg
@@ -31,6 +32,7 @@ _TABLES: Final = """
     SELECT nspname, relname, format('%%I.%%I', nspname, relname)
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     WHERE relkind = 'r' AND nspname <> 'information_schema' AND NOT starts_with(nspname, 'pg_')
+      AND (%(schemas)s::text[] IS NULL OR nspname = ANY (%(schemas)s))
       AND NOT EXISTS (SELECT FROM pg_depend e
                       WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
     ORDER BY 1, 2
@@ -43,17 +45,20 @@ def prepare(connection: Connection) -> None:
         connection.execute("SELECT set_config(%s, %s, false)", (name, value))
 
 
-def contents(connection: Connection) -> dict[str, Table]:
+def contents(connection: Connection, schemas: Sequence[str] | None = None) -> dict[str, Table]:
     """Count and sum up every table but extensions' and the system's own; partitions stand for themselves.
+
+    Only tables of `schemas` count, unless that is None.
 
     The checksum is the sum, over all rows, of the first 64 bits of the SHA-256 of the row's text in UTF-8: it does not
     depend on the order of rows, nor on the server's release, and counts equal rows one by one.
 
     Raises:
-        JobError: a table cannot be read in full.
+        JobError: a table cannot be read in full, or a schema does not exist.
     """
+    _check_schemas(connection, schemas)
     found = {}
-    for schema, table, name in rows(connection, _TABLES):
+    for schema, table, name in rows(connection, _TABLES, schemas=_array(schemas)):
         # `record_out` and not a cast to text, for which the table's owner could have put a function of its own
         query = sql.SQL(
             """
@@ -83,13 +88,34 @@ def extensions(connection: Connection) -> list[Extension]:
     return [Extension(name=name, schema_name=schema) for name, schema in found]
 
 
-def policy_roles(connection: Connection) -> list[str]:
+def policy_roles(connection: Connection, schemas: Sequence[str] | None = None) -> list[str]:
     """Roles that policies name: without them a policy cannot be created."""
     found = rows(
         connection,
-        "SELECT DISTINCT pg_get_userbyid(role) FROM pg_policy, unnest(polroles) role WHERE role <> 0 ORDER BY 1",
+        """
+        SELECT DISTINCT pg_get_userbyid(role)
+        FROM pg_policy JOIN pg_class c ON c.oid = polrelid JOIN pg_namespace n ON n.oid = relnamespace,
+             unnest(polroles) role
+        WHERE role <> 0 AND (%(schemas)s::text[] IS NULL OR nspname = ANY (%(schemas)s)) ORDER BY 1
+        """,
+        schemas=_array(schemas),
     )
     return [name for (name,) in found]
+
+
+def _array(schemas: Sequence[str] | None) -> list[str] | None:
+    return None if schemas is None else list(schemas)
+
+
+def _check_schemas(connection: Connection, schemas: Sequence[str] | None) -> None:
+    missing = rows(
+        connection,
+        "SELECT name FROM unnest(%(schemas)s::text[]) name WHERE name NOT IN (SELECT nspname FROM pg_namespace)",
+        schemas=_array(schemas),
+    )
+    if missing:
+        names = ", ".join(name for (name,) in missing)
+        raise JobError(f"the database has no schema {names}; external.schemas must name those that it has")
 
 
 def differences(expected: dict[str, Table], found: dict[str, Table]) -> list[str]:

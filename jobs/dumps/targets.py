@@ -5,11 +5,11 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, Self
+from typing import Annotated, Final, Literal, Protocol, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jobs.clouds import Cloud
 from jobs.dumps.layout import DUMPED_KINDS, EXTERNAL
@@ -48,6 +48,10 @@ class Target(Protocol):
     def generation(self) -> str:
         """SHA-256 of the declared object."""
 
+    @property
+    def schemas(self) -> tuple[str, ...] | None:
+        """What to dump, and nothing else; None for every schema."""
+
     def endpoints(self) -> AbstractContextManager[Endpoints]:
         """How to connect.
 
@@ -71,6 +75,7 @@ class RdsTarget:
     place: Instance
     cloud: Cloud
     log: Log
+    schemas: None = None
 
     @property
     def tenant(self) -> str:
@@ -134,6 +139,7 @@ class _Guest(BaseModel):
     state: State
     url_secret: str
     backup_url_secret: str | None
+    schemas: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _secrets_are_its_own(self) -> Self:
@@ -165,6 +171,10 @@ class ExternalTarget:
     @property
     def state(self) -> State:
         return self.declared.state
+
+    @property
+    def schemas(self) -> tuple[str, ...] | None:
+        return self.declared.schemas
 
     @contextmanager
     def endpoints(self) -> Iterator[Endpoints]:

@@ -61,8 +61,10 @@ class Tools:
         return numbers[0]
 
     @contextmanager
-    def dump(self, endpoint: Endpoint, snapshot: str) -> Iterator[Read]:
+    def dump(self, endpoint: Endpoint, snapshot: str, schemas: Sequence[str] | None) -> Iterator[Read]:
         """Run pg_dump in a snapshot that another session holds open, and read its archive.
+
+        `schemas` are names, of which nothing is a wildcard; None dumps all.
 
         The reader raises JobError instead of coming to an end when pg_dump has failed: half a dump is never complete.
         """
@@ -73,6 +75,9 @@ class Tools:
             f"--snapshot={snapshot}",
             f"--dbname={endpoint.conninfo}",
         ]
+        if schemas is not None:
+            quoted = [name.replace('"', '""') for name in schemas]
+            arguments += ["--strict-names", *(f'--schema="{name}"' for name in quoted)]
         with self._running("pg_dump", arguments, endpoint.password, subprocess.DEVNULL) as (process, complaints):
             archive = _pipe(process.stdout)
 
@@ -106,9 +111,11 @@ class Tools:
         arguments = [
             "--exit-on-error",
             "--no-acl",
+            "--no-comments",
             "--no-owner",
             "--no-password",
             "--no-publications",
+            "--no-security-labels",
             "--no-subscriptions",
             f"--use-list={entries}",
             f"--dbname={endpoint.conninfo}",

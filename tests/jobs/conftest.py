@@ -205,15 +205,28 @@ def account(
 
 
 @pytest.fixture
+def acme(account: amazon.Account) -> amazon.Account:
+    """A tenant on RDS, served by the SQL job, with something in its database."""
+    account.declare("acme")
+    _served(account)
+    fill(account, "acme", BOOKS)
+    return account
+
+
+@pytest.fixture
 def books(account: amazon.Account) -> amazon.Account:
-    """Two tenants on RDS and a guest, all served by the SQL job, with something in their databases."""
+    """Two tenants on RDS and a guest, with something in their databases."""
     for tenant in ("acme", "beta"):
         account.declare(tenant)
     account.make_guest("guesthouse", "CREATE TABLE rooms AS SELECT n FROM generate_series(1, 30) n")
     account.declare_guest("guesthouse")
-    code, lines = account.run(main, ["apply"])
-    assert code == 0, lines
-    account.let_backup_in()
+    _served(account)
     fill(account, "acme", BOOKS)
     fill(account, "beta", "CREATE TABLE notes AS SELECT 'hello' AS line")
     return account
+
+
+def _served(account: amazon.Account) -> None:
+    code, lines = account.run(main, ["apply"])
+    assert code == 0, lines
+    account.let_backup_in()

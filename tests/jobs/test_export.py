@@ -30,6 +30,20 @@ newest = pytest.mark.parametrize("server", ["packaged"], indirect=True, scope="s
 
 RESULT = ("tenant", "result", "final")
 SAFE = "use verify-full, or require where the provider has no more"
+# A guest's own schemas, one with a name that would be a pattern, and those of its provider
+PROVIDED = """
+    CREATE TABLE rooms AS SELECT n FROM generate_series(1, 4) n;
+    CREATE SCHEMA "Pub.*";
+    CREATE TABLE "Pub.*".odd AS SELECT 1 AS n;
+    CREATE SCHEMA books;
+    CREATE TABLE books.pages AS SELECT 1 AS n;
+"""
+INTERNAL = """
+    CREATE ROLE reader;
+    CREATE POLICY readers ON books.pages TO reader USING (true);
+    CREATE SCHEMA auth;
+    CREATE TABLE auth.users (id int PRIMARY KEY);
+"""
 COUNTS = {'"Ledger x"."Odd name"': 3, "public.accounts": 502, "public.empty": 0, "public.parted_2026": 1}
 
 
@@ -72,6 +86,14 @@ def stock_restore(account: Account, dump: bytes, folder: Path) -> psycopg.Connec
     return account.server.bootstrap("restored")
 
 
+def contents_of(account: Account, dump: bytes) -> list[str]:
+    """The archive's table of contents."""
+    listed = subprocess.run(
+        ["pg_restore", "--list"], input=dump, env={"PATH": account.path}, capture_output=True, check=True
+    )
+    return listed.stdout.decode().splitlines()
+
+
 def broken(account: Account, folder: Path, **programs: str) -> str:
     """A PATH on which some programs are scripts of the test's own."""
     folder.mkdir()
@@ -98,27 +120,27 @@ class TestDumps:
         assert [name.partition(".")[2] for name in names] == ["dump", "manifest.json"] * 3
         assert books.uploads() == []
 
-    def test_the_manifest_describes_the_dump(self, books: Account) -> None:
-        (line,) = [line for line in exported(books) if line.get("tenant") == "acme"]
-        manifest, dump = manifest_of(books, "acme"), dump_of(books, "acme")
+    def test_the_manifest_describes_the_dump(self, acme: Account) -> None:
+        (line,) = [line for line in exported(acme) if line.get("tenant") == "acme"]
+        manifest, dump = manifest_of(acme, "acme"), dump_of(acme, "acme")
         assert (manifest["bytes"], manifest["sha256"]) == (len(dump), hashlib.sha256(dump).hexdigest())
         assert {name: table["rows"] for name, table in manifest["tables"].items()} == COUNTS
         assert (manifest["tenant"], manifest["database"], manifest["encoding"]) == ("acme", "tn_acme", "UTF8")
-        assert int(manifest["pg_dump"].split(".")[0]) >= books.server.major
-        assert (line["bytes"], line["uri"]) == (len(dump), f"s3://{books.exports}/{manifest['object']}")
+        assert int(manifest["pg_dump"].split(".")[0]) >= acme.server.major
+        assert (line["bytes"], line["uri"]) == (len(dump), f"s3://{acme.exports}/{manifest['object']}")
 
-    def test_dumps_are_compressed_and_encrypted_with_the_key(self, books: Account) -> None:
-        exported(books)
-        head = books.s3.head_object(Bucket=books.exports, Key=manifest_of(books, "acme")["object"])
+    def test_dumps_are_compressed_and_encrypted_with_the_key(self, acme: Account) -> None:
+        exported(acme)
+        head = acme.s3.head_object(Bucket=acme.exports, Key=manifest_of(acme, "acme")["object"])
         assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", KEY)
-        dump = dump_of(books, "acme")
+        dump = dump_of(acme, "acme")
         assert dump[:5] == b"PGDMP"
         assert "Näme 499".encode() not in dump
 
-    def test_a_stock_restore_has_the_same_rows_and_checksums(self, books: Account, tmp_path: Path) -> None:
-        exported(books)
-        expected = {name: Table(**table) for name, table in manifest_of(books, "acme")["tables"].items()}
-        with stock_restore(books, dump_of(books, "acme"), tmp_path) as restored:
+    def test_a_stock_restore_has_the_same_rows_and_checksums(self, acme: Account, tmp_path: Path) -> None:
+        exported(acme)
+        expected = {name: Table(**table) for name, table in manifest_of(acme, "acme")["tables"].items()}
+        with stock_restore(acme, dump_of(acme, "acme"), tmp_path) as restored:
             tables.prepare(restored)
             found = tables.contents(restored)
             assert tables.differences(expected, found) == []
@@ -132,25 +154,24 @@ class TestDumps:
             ]
 
     def test_dump_and_manifest_are_of_one_moment(
-        self, books: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, acme: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Rows that come between the counting and the dump are in neither."""
-        alone(books)
-        meanwhile(monkeypatch, lambda: fill(books, "acme", "INSERT INTO accounts (name) VALUES ('late')"))
-        exported(books)
+        meanwhile(monkeypatch, lambda: fill(acme, "acme", "INSERT INTO accounts (name) VALUES ('late')"))
+        exported(acme)
         monkeypatch.undo()
-        expected = {name: Table(**table) for name, table in manifest_of(books, "acme")["tables"].items()}
+        expected = {name: Table(**table) for name, table in manifest_of(acme, "acme")["tables"].items()}
         assert expected["public.accounts"].rows == 502
-        with stock_restore(books, dump_of(books, "acme"), tmp_path) as restored:
+        with stock_restore(acme, dump_of(acme, "acme"), tmp_path) as restored:
             tables.prepare(restored)
             assert tables.differences(expected, tables.contents(restored)) == []
 
-    def test_a_second_run_adds_and_overwrites_nothing(self, books: Account) -> None:
-        exported(books)
-        first = set(books.objects())
-        exported(books)
-        assert first < set(books.objects())
-        assert len(books.objects()) == 12
+    def test_a_second_run_adds_and_overwrites_nothing(self, acme: Account) -> None:
+        exported(acme)
+        first = set(acme.objects())
+        exported(acme)
+        assert first < set(acme.objects())
+        assert len(acme.objects()) == 4
 
 
 @newest
@@ -171,11 +192,11 @@ class TestFailures:
         assert of(lines, "export.summary", "severity", "result", "exported", "failed") == [("ERROR", "failed", 2, 2)]
         assert books.objects("dump/acme/") == []
 
-    def test_a_dump_that_breaks_off_is_no_object(self, books: Account, tmp_path: Path) -> None:
+    def test_a_dump_that_breaks_off_is_no_object(self, acme: Account, tmp_path: Path) -> None:
         """pg_dump writes something and fails: nothing of it may stay, as a part or as a whole."""
         text = "head -c 40000000 /dev/zero; echo gone >&2; exit 3"
-        code, lines = run(books, PATH=broken(books, tmp_path / "bin", pg_dump=text))
-        assert (code, books.objects(), books.uploads()) == (1, [], [])
+        code, lines = run(acme, PATH=broken(acme, tmp_path / "bin", pg_dump=text))
+        assert (code, acme.objects(), acme.uploads()) == (1, [], [])
         assert of(lines, "export.result", "error")[0] == ("pg_dump ended with 3: gone",)
 
     @pytest.mark.parametrize(
@@ -189,38 +210,37 @@ class TestFailures:
     )
     def test_an_upload_that_is_not_what_was_sent_is_not_counted(
         self,
-        books: Account,
+        acme: Account,
         monkeypatch: pytest.MonkeyPatch,
         change: Callable[[bytes], bytes],
         covered: bool,
         problem: str,
     ) -> None:
-        alone(books)
         tamper(monkeypatch, change, covered=covered)
-        code, lines = run(books)
+        code, lines = run(acme)
         assert code == 1
         assert problem in of(lines, "export.result", "error")[0][0]
-        assert [name for name in books.objects() if "manifest" in name] == []
-        assert books.uploads() == []
+        assert [name for name in acme.objects() if "manifest" in name] == []
+        assert acme.uploads() == []
 
-    def test_an_unencrypted_bucket_is_refused(self, books: Account) -> None:
-        books.s3.delete_bucket_encryption(Bucket=books.exports)
-        code, lines = run(books)
+    def test_an_unencrypted_bucket_is_refused(self, acme: Account) -> None:
+        acme.s3.delete_bucket_encryption(Bucket=acme.exports)
+        code, lines = run(acme)
         assert code == 1
         assert "not with a key of KMS; set TENANTRY_EXPORTS_KEY" in of(lines, "export.result", "error")[0][0]
-        assert [name for name in books.objects() if "manifest" in name] == []
+        assert [name for name in acme.objects() if "manifest" in name] == []
 
-    def test_the_named_key_is_used(self, books: Account) -> None:
-        books.s3.delete_bucket_encryption(Bucket=books.exports)
-        code, _ = run(books, TENANTRY_EXPORTS_KEY="another-key")
+    def test_the_named_key_is_used(self, acme: Account) -> None:
+        acme.s3.delete_bucket_encryption(Bucket=acme.exports)
+        code, _ = run(acme, TENANTRY_EXPORTS_KEY="another-key")
         assert code == 0
-        head = books.s3.head_object(Bucket=books.exports, Key=manifest_of(books, "acme")["object"])
+        head = acme.s3.head_object(Bucket=acme.exports, Key=manifest_of(acme, "acme")["object"])
         assert head["SSEKMSKeyId"] == "another-key"
 
-    def test_rows_hidden_by_a_policy_fail_the_dump(self, books: Account) -> None:
-        fill(books, "acme", "ALTER TABLE accounts ENABLE ROW LEVEL SECURITY")
-        fill(books, "acme", "CREATE POLICY p ON accounts USING (id = 1)")
-        code, lines = run(books)
+    def test_rows_hidden_by_a_policy_fail_the_dump(self, acme: Account) -> None:
+        fill(acme, "acme", "ALTER TABLE accounts ENABLE ROW LEVEL SECURITY")
+        fill(acme, "acme", "CREATE POLICY p ON accounts USING (id = 1)")
+        code, lines = run(acme)
         assert code == 1
         assert (
             'query would be affected by row-level security policy for table "accounts"'
@@ -276,6 +296,48 @@ class TestGuests:
         assert code == 1
         assert "must be the secret tenant-guesthouse-database-url" in of(lines, "export.result", "error")[0][0]
 
+    def test_a_schema_that_may_not_be_read_fails_the_dump_unless_others_are_chosen(self, account: Account) -> None:
+        account.make_guest("guesthouse", PROVIDED)
+        with account.server.bootstrap("guesthouse") as session:
+            session.execute(INTERNAL.encode())
+        account.declare_guest("guesthouse")
+        code, lines = run(account)
+        assert (code, account.objects()) == (1, [])
+        assert of(lines, "export.result", "error") == [
+            ("cannot read auth.users: permission denied for schema auth (SQLSTATE 42501)",)
+        ]
+        account.declare_guest("guesthouse", schemas=["public", "Pub.*"])
+        assert of(exported(account), "export.result", *RESULT, "rows") == [("guesthouse", "ok", "none", 5)]
+        manifest = manifest_of(account, "guesthouse")
+        assert manifest["schemas"] == ["public", "Pub.*"]
+        assert {name: table["rows"] for name, table in manifest["tables"].items()} == {
+            '"Pub.*".odd': 1,
+            "public.rooms": 4,
+        }
+        assert manifest["roles"] == []  # the policy of `books` names one, and is not exported
+        listed = contents_of(account, dump_of(account, "guesthouse"))
+        assert {line.split(" TABLE DATA ")[1] for line in listed if " TABLE DATA " in line} == {
+            "Pub.* odd guest",
+            "public rooms guest",
+        }
+
+    def test_a_schema_that_does_not_exist_is_named(self, account: Account) -> None:
+        account.make_guest("guesthouse", "CREATE TABLE rooms AS SELECT 1 AS n")
+        account.declare_guest("guesthouse", schemas=["public", "Public", "pub%"])
+        code, lines = run(account)
+        assert (code, account.objects()) == (1, [])
+        assert of(lines, "export.result", "error") == [
+            ("the database has no schema Public, pub%; external.schemas must name those that it has",)
+        ]
+
+    def test_no_schemas_are_not_all_schemas(self, account: Account) -> None:
+        account.declare_guest("guesthouse", schemas=[])
+        code, lines = run(account)
+        assert code == 1
+        assert of(lines, "export.result", "error") == [
+            ("tenants/guesthouse.json: schemas: Tuple should have at least 1 item after validation, not 0",)
+        ]
+
     def test_passwords_are_in_no_arguments(self, books: Account, tmp_path: Path) -> None:
         seen = tmp_path / "seen"
         real = Path(books.path.split(":")[0]) / "pg_dump"
@@ -293,18 +355,18 @@ class TestGuests:
 
 @newest
 class TestFinal:
-    def test_an_offboarding_tenant_gets_its_marker(self, books: Account) -> None:
-        books.declare("acme", state="offboarding")
-        assert books.run(sql_job.main, ["apply"])[0] == 0
-        lines = exported(books)
+    def test_an_offboarding_tenant_gets_its_marker(self, acme: Account) -> None:
+        acme.declare("acme", state="offboarding")
+        assert acme.run(sql_job.main, ["apply"])[0] == 0
+        lines = exported(acme)
         assert of(lines, "export.result", *RESULT)[0] == ("acme", "ok", "written")
-        manifest = manifest_of(books, "acme")
-        marker = books.get("final/acme.json", bucket=books.exports)
-        head = books.s3.head_object(Bucket=books.exports, Key=manifest["object"])
+        manifest = manifest_of(acme, "acme")
+        marker = acme.get("final/acme.json", bucket=acme.exports)
+        head = acme.s3.head_object(Bucket=acme.exports, Key=manifest["object"])
         assert marker == {
             "schema_version": 1,
             "tenant": "acme",
-            "uri": f"s3://{books.exports}/{manifest['object']}",
+            "uri": f"s3://{acme.exports}/{manifest['object']}",
             "generation": head["VersionId"],
             "size": manifest["bytes"],
             "sha256": manifest["sha256"],
@@ -313,54 +375,53 @@ class TestFinal:
             "execution": marker["execution"],
             "logins": "off",
         }
-        assert books.objects("final/") == ["final/acme.json"]
-        assert of(exported(books), "export.result", *RESULT)[0] == ("acme", "ok", "exists")
-        assert books.get("final/acme.json", bucket=books.exports) == marker
+        assert acme.objects("final/") == ["final/acme.json"]
+        assert of(exported(acme), "export.result", *RESULT)[0] == ("acme", "ok", "exists")
+        assert acme.get("final/acme.json", bucket=acme.exports) == marker
 
-    def test_no_marker_while_a_login_is_on(self, books: Account) -> None:
-        books.declare("acme", state="offboarding")  # and the SQL job has not run since
-        code, lines = run(books)
+    def test_no_marker_while_a_login_is_on(self, acme: Account) -> None:
+        acme.declare("acme", state="offboarding")  # and the SQL job has not run since
+        code, lines = run(acme)
         assert (code, of(lines, "export.result", *RESULT)[0]) == (1, ("acme", "failed", "failed"))
         assert of(lines, "export.result", "error")[0] == (
             "final export not proved: tn_acme_a can still log in or is logged in; the SQL job has to end that first",
         )
-        assert books.objects("final/") == []
-        assert manifest_of(books, "acme")["tables"].keys() == COUNTS.keys()  # the nightly dump is there all the same
+        assert acme.objects("final/") == []
+        assert manifest_of(acme, "acme")["tables"].keys() == COUNTS.keys()  # the nightly dump is there all the same
 
     def test_no_marker_when_a_login_was_on_as_the_dump_began(
-        self, books: Account, monkeypatch: pytest.MonkeyPatch
+        self, acme: Account, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """What it wrote between the snapshot and its end would be lost with the tenant."""
 
         def apply() -> None:
-            assert books.run(sql_job.main, ["apply"])[0] == 0
+            assert acme.run(sql_job.main, ["apply"])[0] == 0
 
-        alone(books)
-        books.declare("acme", state="offboarding")
+        acme.declare("acme", state="offboarding")
         meanwhile(monkeypatch, apply)
-        code, lines = run(books)
-        assert (code, of(lines, "export.result", *RESULT), books.objects("final/")) == (
+        code, lines = run(acme)
+        assert (code, of(lines, "export.result", *RESULT), acme.objects("final/")) == (
             1,
             [("acme", "failed", "failed")],
             [],
         )
 
-    def test_no_marker_while_a_session_lasts(self, books: Account) -> None:
+    def test_no_marker_while_a_session_lasts(self, acme: Account) -> None:
         """Barring the logins ends no session that is open already."""
-        books.declare("acme", state="offboarding")
+        acme.declare("acme", state="offboarding")
         with (
-            books.server.session("tn_acme_a", books.password("acme", 1), "tn_acme") as writing,
-            books.server.bootstrap() as session,
+            acme.server.session("tn_acme_a", acme.password("acme", 1), "tn_acme") as writing,
+            acme.server.bootstrap() as session,
         ):
             session.execute("ALTER ROLE tn_acme_a NOLOGIN")
-            code, lines = run(books)
+            code, lines = run(acme)
             writing.execute("SELECT 1")
-        assert (code, books.objects("final/")) == (1, [])
+        assert (code, acme.objects("final/")) == (1, [])
         assert "tn_acme_a can still log in or is logged in" in of(lines, "export.result", "error")[0][0]
 
-    def test_no_marker_for_a_damaged_dump(self, books: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-        books.declare("acme", state="offboarding")
-        assert books.run(sql_job.main, ["apply"])[0] == 0
+    def test_no_marker_for_a_damaged_dump(self, acme: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        acme.declare("acme", state="offboarding")
+        assert acme.run(sql_job.main, ["apply"])[0] == 0
         pieces = S3Dumps._pieces
 
         def damaged(self: S3Dumps, name: str, body: Any) -> Iterator[bytes]:  # noqa: ANN401
@@ -368,33 +429,33 @@ class TestFinal:
                 yield piece[:-1] + bytes([piece[-1] ^ 1])
 
         monkeypatch.setattr(S3Dumps, "_pieces", damaged)
-        code, lines = run(books)
-        assert (code, books.objects("final/")) == (1, [])
+        code, lines = run(acme)
+        assert (code, acme.objects("final/")) == (1, [])
         assert "has SHA-256" in of(lines, "export.result", "error")[0][0]
 
-    def test_no_marker_when_pg_restore_cannot_read_it(self, books: Account, tmp_path: Path) -> None:
-        books.declare("acme", state="offboarding")
-        assert books.run(sql_job.main, ["apply"])[0] == 0
-        path = broken(books, tmp_path / "bin", pg_restore="cat > /dev/null; echo 'unsupported version' >&2; exit 1")
-        code, lines = run(books, PATH=path)
-        assert (code, books.objects("final/")) == (1, [])
+    def test_no_marker_when_pg_restore_cannot_read_it(self, acme: Account, tmp_path: Path) -> None:
+        acme.declare("acme", state="offboarding")
+        assert acme.run(sql_job.main, ["apply"])[0] == 0
+        path = broken(acme, tmp_path / "bin", pg_restore="cat > /dev/null; echo 'unsupported version' >&2; exit 1")
+        code, lines = run(acme, PATH=path)
+        assert (code, acme.objects("final/")) == (1, [])
         assert "pg_restore --list ended with 1: unsupported version" in of(lines, "export.result", "error")[0][0]
 
     def test_no_marker_when_the_declaration_changed_meanwhile(
-        self, books: Account, monkeypatch: pytest.MonkeyPatch
+        self, acme: Account, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        books.declare("acme", state="offboarding")
-        assert books.run(sql_job.main, ["apply"])[0] == 0
+        acme.declare("acme", state="offboarding")
+        assert acme.run(sql_job.main, ["apply"])[0] == 0
         proof = proof_module.prove
 
         def prove_then_change(*arguments: Any) -> list[str]:  # noqa: ANN401
             contents = proof(*arguments)
-            books.declare("acme", state="offboarding", connection_limit=7)
+            acme.declare("acme", state="offboarding", connection_limit=7)
             return contents
 
         monkeypatch.setattr("jobs.export.prove", prove_then_change)
-        code, lines = run(books)
-        assert (code, books.objects("final/")) == (1, [])
+        code, lines = run(acme)
+        assert (code, acme.objects("final/")) == (1, [])
         assert "tenants/acme.json changed during the export" in of(lines, "export.result", "error")[0][0]
 
     def test_a_guests_logins_cannot_be_switched_off_and_the_marker_says_so(self, account: Account) -> None:
@@ -405,11 +466,11 @@ class TestFinal:
         assert [line["severity"] for line in lines if line["event"] == "export.final_not_enforced"] == ["WARNING"]
         assert account.get("final/guesthouse.json", bucket=account.exports)["logins"] == "not-enforced"
 
-    def test_a_suspended_tenant_is_dumped_as_ever(self, books: Account) -> None:
-        books.declare("acme", state="suspended")
-        assert books.run(sql_job.main, ["apply"])[0] == 0
-        assert of(exported(books), "export.result", *RESULT)[0] == ("acme", "ok", "none")
-        assert books.objects("final/") == []
+    def test_a_suspended_tenant_is_dumped_as_ever(self, acme: Account) -> None:
+        acme.declare("acme", state="suspended")
+        assert acme.run(sql_job.main, ["apply"])[0] == 0
+        assert of(exported(acme), "export.result", *RESULT)[0] == ("acme", "ok", "none")
+        assert acme.objects("final/") == []
 
 
 @newest
@@ -459,18 +520,12 @@ class TestStreaming:
         assert store.read("dump/x/a.dump") == b"first"
 
 
-def alone(account: Account) -> None:
-    """Leave one tenant in the registry."""
-    for tenant in ("beta", "guesthouse"):
-        account.s3.delete_object(Bucket=account.registry, Key=f"tenants/{tenant}.json")
-
-
 def meanwhile(monkeypatch: pytest.MonkeyPatch, something: Callable[[], None]) -> None:
     """Let something happen once the snapshot is taken and the tables are counted."""
     contents = tables.contents
 
-    def count(connection: Any) -> dict[str, Table]:  # noqa: ANN401
-        found = contents(connection)
+    def count(*arguments: Any) -> dict[str, Table]:  # noqa: ANN401
+        found = contents(*arguments)
         something()
         return found
 
