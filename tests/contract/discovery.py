@@ -6,7 +6,7 @@ import json
 import re
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -17,10 +17,21 @@ _FOLDER = resources.files("googleapiclient") / "discovery_cache" / "documents"
 _SCALARS = frozenset({"string", "integer", "number", "boolean", "any", "array"})
 
 
+class Source(Protocol):
+    """What schemas come from: a discovery document, or another cloud's model put into the same words."""
+
+    key: str
+    schemas: Json
+
+    @staticmethod
+    def normal(name: str) -> str:
+        """A property's name as the schemas have it."""
+
+
 class Node(NamedTuple):
     """A schema together with the document that its references point into."""
 
-    document: Document
+    document: Source
     schema: Json
 
     def resolve(self) -> Node:
@@ -41,7 +52,7 @@ class Node(NamedTuple):
 
     def member(self, name: str) -> Node | None:
         """The schema of one property, or None where the API does not know it."""
-        found = self.schema.get("properties", {}).get(name)
+        found = self.schema.get("properties", {}).get(self.document.normal(name))
         return None if found is None else Node(self.document, found).resolve()
 
     @property
@@ -89,13 +100,28 @@ class Method(NamedTuple):
         found = self.parameters.get(name) or self.document.raw.get("parameters", {}).get(name)
         return None if found is None else Node(self.document, found)
 
-    def matches(self, url: str) -> bool:
-        """Whether the URL (without its query) is one that this method is served under."""
-        paths = [self.document.raw["servicePath"] + (self.raw.get("flatPath") or self.raw["path"])]
+    def matches(self, url: str, *, several: str | None = None) -> bool:
+        """Whether the URL (without its query) is one that this method is served under.
+
+        `several` stands in the URL for any number of parts; it takes at least one literal part to tell methods apart.
+        """
+        paths = [self.document.raw["servicePath"] + path for path in self._paths()]
         if self.upload_path is not None:
             paths.append(self.upload_path)
+        given = urlsplit(url).path.lstrip("/")
+        if several is not None:
+            wanted = re.compile(r"/.+".join(re.escape(part) for part in given.split(several)))
+            return any(wanted.fullmatch(re.sub(r"\{[^}]*\}", "_", path)) for path in paths)
         patterns = (re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path)) for path in paths)
-        return any(re.fullmatch(pattern, urlsplit(url).path.lstrip("/")) for pattern in patterns)
+        return any(re.fullmatch(pattern, given) for pattern in patterns)
+
+    def _paths(self) -> Iterator[str]:
+        """The method's own path, and those that the description of what stands in it has besides."""
+        path = str(self.raw["path"])
+        yield str(self.raw.get("flatPath") or path)
+        for name in re.findall(r"\{\+(\w+)\}", path):
+            for form in re.findall(r"`(\w+/\{[^`]*)`", self.parameters[name].get("description", "")):
+                yield path.replace(f"{{+{name}}}", form)
 
     @property
     def upload_path(self) -> str | None:
@@ -111,6 +137,10 @@ class Document:
         self.key = key
         self.raw: Json = json.loads((_FOLDER / f"{key}.json").read_text(encoding="utf-8"))
         self.schemas: Json = self.raw.get("schemas", {})
+
+    @staticmethod
+    def normal(name: str) -> str:
+        return name
 
     @property
     def host(self) -> str:

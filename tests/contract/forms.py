@@ -14,14 +14,22 @@ class At:
 
     `path` starts at the API object that encloses the property ("" is that object itself; `[]` is a list's item, `{}` a
     map's value). `each` says that the provider has a list where the API has one object, or a map. `worded` names
-    the API property whose description lists the allowed values in prose. `^` starts a path at the whole request body.
-    `via` turns the value into the API's form.
+    the API property whose description lists the allowed values in prose. `^` starts a path at the whole request body,
+    and `Operation:` at the body of another call. `via` turns the value into the API's form.
     """
 
     path: str
     each: bool = False
     worded: str | None = None
     via: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """The value is one of many attributes that the API takes as text by name; `listed` is where it names them all."""
+
+    name: str
+    listed: str
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,8 @@ ON_DELETE = Outside("steers the provider on delete; the API never sees it")
 PROVIDER_ONLY = Outside("steers the provider on create; the API never sees it")
 
 PROJECT = "projects/{project}"
+
+Difference = At | Attribute | Outside
 
 
 def grant(document: str, method: str, arguments: Mapping[str, str], *, root: str = "policy.bindings.[]") -> Resource:

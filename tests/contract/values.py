@@ -40,7 +40,7 @@ def problem_of(value: object, node: Node) -> str | None:
         case "boolean", bool():
             return None
         case "number", int() | float() if not isinstance(value, bool):
-            return None
+            return _within(value, node.schema, "minimum", "maximum", "")
         case "string", str():
             return _string(value, form, node.schema)
         case _:
@@ -68,12 +68,24 @@ def _string(value: str, form: str, schema: dict[str, Any]) -> str | None:
         return _enum(value, schema)
     if "pattern" in schema and not re.fullmatch(schema["pattern"], value):
         return f"does not match {schema['pattern']}"
+    if why := _within(len(value), schema, "minLength", "maxLength", "characters"):
+        return why
     if not form:
         return None
     if form not in _FORMATS:
         raise LookupError(f"format {form!r} is unknown to this checker: teach it")
     fits, what = _FORMATS[form]
     return None if fits(value) else f"not {what}"
+
+
+def problem_of_length(value: list[Any], node: Node) -> str | None:
+    """Say what is wrong with the number of a list's items, or None."""
+    return _within(len(value), node.schema, "minItems", "maxItems", "items")
+
+
+def _within(value: float, schema: dict[str, Any], lowest: str, highest: str, what: str) -> str | None:
+    low, high = schema.get(lowest, value), schema.get(highest, value)
+    return None if low <= value <= high else f"{value} {what} outside {low}..{high}".replace("  ", " ")
 
 
 def _enum(value: str, schema: dict[str, Any]) -> str | None:

@@ -12,9 +12,9 @@ from pulumi.runtime import rpc
 
 from tests.contract.differences import REFERENCES
 from tests.contract.discovery import Node, document
-from tests.contract.forms import At, Outside
+from tests.contract.forms import At, Attribute, Difference, Outside
 from tests.contract.report import Problem, Report, Unchecked
-from tests.contract.values import is_free, problem_of
+from tests.contract.values import is_free, problem_of, problem_of_length
 
 
 class Place(NamedTuple):
@@ -66,13 +66,17 @@ def singulars(name: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Walker:
-    """One walk: the table of differences, the request body's schema, and what else to do with each leaf."""
+    """One walk: the table of differences, the request body's schema, and what else to do with each leaf.
+
+    `calls` finds the body of another operation by name.
+    """
 
     report: Report
     body: Node | None = None
-    differences: Mapping[str, At | Outside] = field(default_factory=lambda: MappingProxyType({}))
+    differences: Mapping[str, Difference] = field(default_factory=lambda: MappingProxyType({}))
     extra: Extra | None = None
     unknown: Callable[[Any], bool] = is_unknown
+    calls: Callable[[str], Node] | None = None
 
     def fail(self, place: Place, value: object, why: str) -> None:
         self.report.problems.append(Problem(place.exact, value, why))
@@ -89,6 +93,8 @@ class Walker:
             self.report.unchecked.append(Unchecked(place.pattern, difference.reason))
         elif self.unknown(value):
             self.report.unknown += 1
+        elif isinstance(difference, Attribute):
+            self._attribute(place, value, node, difference)
         elif difference is not None:
             self._elsewhere(place, value, node, difference)
         else:
@@ -124,7 +130,22 @@ class Walker:
         else:
             self.value(place, value, target, words)
 
+    def _attribute(self, place: Place, value: object, node: Node, difference: Attribute) -> None:
+        words = str(self._resolve(difference.listed, node).schema["description"])
+        self.report.checked += 1
+        if isinstance(value, list):
+            self.fail(place, value, "a list where the API has text")
+        elif not _names(words, difference.name):
+            self.fail(place, value, f"the API lists no attribute {difference.name}: {words}")
+        else:
+            self.report.free.add(place.pattern)
+            if self.extra is not None:
+                self.extra(self.report, place, value)
+
     def _resolve(self, path: str, node: Node) -> Node:
+        operation, colon, rest = path.partition(":")
+        if colon and self.calls is not None:
+            return self.calls(operation).at(rest)
         if not path.startswith("^"):
             return node.at(path)
         if self.body is None:
@@ -151,6 +172,9 @@ class Walker:
         if not isinstance(value, list):
             self.fail(place, value, "not a list")
             return
+        why = problem_of_length(value, node)
+        if why is not None:
+            self.fail(place, value, why)
         for position, item in enumerate(value):
             self.value(place.item(position), item, node.items, words)
 

@@ -20,6 +20,8 @@ _CONNECTOR_ARGUMENTS = frozenset({"connector_params", "location"})
 _CONNECTOR_PARAMS = frozenset({"timeout", "polling_policy", "skip_polling", "scopes"})
 # Helpers that exist only as connectors, so no discovery document has them.
 _CONNECTOR_ONLY = frozenset({"accessString", "addVersionString"})
+_COMPUTED = "x"
+_NOTHING_LITERAL = re.compile(rf"https://[^/]+/v\d\w*/{_COMPUTED}")
 _LONGEST_EXPRESSION = 400  # characters, a limit of the language
 
 
@@ -163,13 +165,13 @@ def _http(report: Report, place: Place, name: str, arguments: Mapping[str, Any])
 
 
 def literal_url(url: str) -> str | None:
-    """Put `x` for each part of an address that an expression computes; None where not even the host is literal."""
+    """Put `x` for each part of an address that an expression computes; None where nothing below the host is literal."""
     if _EXPRESSION not in url:
         return url
     expression = url.removeprefix("${").removesuffix("}").strip()
     parts = re.findall(r'"([^"]*)"|([^"+]+)', expression)
-    shape = "".join(text if text or not other.strip() else "x" for text, other in parts)
-    return shape if shape.startswith("https://") else None
+    shape = "".join(text if text or not other.strip() else _COMPUTED for text, other in parts)
+    return shape if shape.startswith("https://") and not _NOTHING_LITERAL.fullmatch(shape) else None
 
 
 def find_method(url: str, verb: str) -> tuple[Method | None, str | None]:
@@ -183,7 +185,11 @@ def find_method(url: str, verb: str) -> tuple[Method | None, str | None]:
     documents = serves(host)
     if not documents:
         return None, f"no Google API answers at {host}"
-    by_path = [method for doc in documents for method in doc.methods() if method.matches(url)]
+    methods = [method for doc in documents for method in doc.methods()]
+    by_path = [method for method in methods if method.matches(url)]
+    if not by_path:
+        # What an expression computes may be several parts of the path: a resource's whole name.
+        by_path = [method for method in methods if method.matches(url, several=f"/{_COMPUTED}")]
     if not by_path:
         return None, f"no method of {host} has such a path"
     for method in by_path:
