@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from bench import report
 from bench.budget import BudgetError, KindCost, check, kind_costs
-from bench.config import kinds_of, shared_tenants, write_config, write_kinds_config
-from bench.kinds import compare
+from bench.config import KINDS, kinds_of, shared_tenants, write_config, write_kinds_config
+from bench.kinds import FEW, compare
 from bench.measure import EMPTY_PACK, PACK, RESOURCE_PACK, Bench, BenchError, Sample, phase
 from bench.recording import differences, read
 from settings.types import Cloud
@@ -60,7 +60,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--tenants", type=int, nargs="+", default=[10, 100, 400], metavar="N", help="sizes to preview")
     parser.add_argument("--repeat", type=int, metavar="R", help="repetitions of every size (default: fewer the larger)")
     parser.add_argument("--kinds", action="store_true", help="only the comparison of the kinds of tenants")
-    parser.add_argument("--quick", action="store_true", help="few tenants, once: shows that it works, measures nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="few tenants and kinds, once: shows that it works, measures nothing"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples and results there as well")
     options = parser.parse_args(arguments)
     if options.quick:
@@ -81,8 +83,8 @@ def _run(scratch: Path, options: argparse.Namespace, say: Callable[[str], None])
             _print(report.size_lines(size))
             sizes.append(size)
         _print(report.growth_lines(sizes))
-    tenants = _OF_A_KIND_QUICKLY if options.quick else _OF_A_KIND
-    kinds = compare(scratch / "kinds", tenants, options.repeat or _repetitions(tenants), say)
+    chosen, tenants = (FEW, _OF_A_KIND_QUICKLY) if options.quick else (tuple(KINDS), _OF_A_KIND)
+    kinds = compare(scratch / "kinds", chosen, tenants, options.repeat or _repetitions(tenants), say)
     _print(report.kind_lines(costs, kinds))
     return report.document(sizes, costs, resolved, kinds)
 

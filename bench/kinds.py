@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -14,6 +14,8 @@ from bench.measure import Bench, Sample
 from settings.types import Cloud
 
 REFERENCE: Final = "cloudsql-shared"
+FEW: Final = (REFERENCE, "rds-shared")
+"""A kind of every cloud, for a run that only shows that it works."""
 
 Measure = Callable[[Sample], float]
 
@@ -76,15 +78,17 @@ class Comparison:
         }
 
 
-def compare(home: Path, tenants: int, repetitions: int, say: Callable[[str], None]) -> Comparison:
-    """Preview every cloud's base and every kind, `repetitions` times in turn."""
+def compare(
+    home: Path, kinds: Collection[str], tenants: int, repetitions: int, say: Callable[[str], None]
+) -> Comparison:
+    """Preview the bases of the kinds' clouds and each of the kinds, `repetitions` times in turn."""
     found = Comparison(tenants=tenants)
     benches: list[tuple[Bench, str, list[Sample]]] = []
-    for cloud in dict.fromkeys(kind.cloud for kind in KINDS.values()):
+    for cloud in dict.fromkeys(KINDS[kind].cloud for kind in kinds):
         counts = dict.fromkeys(kinds_of(cloud), 1)
         samples = found.bases.setdefault(cloud, [])
         benches.append((_bench(home, f"base-{cloud}", cloud, counts), f"one of every kind on {cloud}", samples))
-        for kind in counts:
+        for kind in (kind for kind in kinds if kind in counts):
             more = counts | {kind: counts[kind] + tenants}
             label = f"{tenants} more of {KINDS[kind].label}"
             benches.append((_bench(home, kind, cloud, more), label, found.more.setdefault(kind, [])))

@@ -105,16 +105,20 @@ def kind_lines(costs: Sequence[KindCost], kinds: Comparison) -> Iterator[str]:
             (
                 KINDS[kind].label,
                 *(str(count) for count in (cost.in_cloud, LIMITS[kind], cost.in_state, cost.components)),
-                f"{kinds.preview_seconds(kind):.2f}",
-                f"{kinds.per_tenant(kind) * 1000:.0f}",
-                f"{kinds.per_tenant(kind, processor) * 1000:.0f}",
-                _ratio(kinds.ratio(kind)),
-                _ratio(kinds.ratio(kind, processor)),
+                *(_kind_times(kinds, kind) if kind in kinds.more else "-" * len(times)),
             )
         )
     yield from _table(rows)
     yield from _busy(kinds.load)
     yield ""
+
+
+def _kind_times(kinds: Comparison, kind: str) -> Iterator[str]:
+    yield f"{kinds.preview_seconds(kind):.2f}"
+    yield f"{kinds.per_tenant(kind) * 1000:.0f}"
+    yield f"{kinds.per_tenant(kind, processor) * 1000:.0f}"
+    yield _ratio(kinds.ratio(kind))
+    yield _ratio(kinds.ratio(kind, processor))
 
 
 def _ratio(value: float | None) -> str:
