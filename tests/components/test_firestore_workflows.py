@@ -89,7 +89,8 @@ class Firestore(Cloud):
             self.deleted.append(last)
             return {"name": "projects/acme-prod/operations/delete"}
         if path.endswith("/backups"):
-            return {"backups": self.backups}
+            wanted = arguments["query"]["filter"]
+            return {"backups": [item for item in self.backups if wanted == f'database_uid="uid-{item["database"]}"']}
         if path.endswith("databases:restore"):
             body = arguments["body"]
             origin = next(item for item in self.backups if item["name"] == body["backup"])["database"].rpartition("/")[
@@ -111,7 +112,7 @@ class Firestore(Cloud):
             count = self.documents[path.split("/")[3]][query["from"][0]["collectionId"]]
             return [{"result": {"aggregateFields": {"documents": {"integerValue": str(count)}}}}]
         assert path.startswith("projects/acme-prod/databases/")
-        return {"name": path, "createTime": self.born}
+        return {"name": path, "uid": f"uid-{path}", "createTime": self.born}
 
 
 @pytest.fixture
