@@ -55,7 +55,7 @@ def instance_alarms(environment: EnvironmentPlan, instance: InstancePlan, *, mut
                 enabled=not muted,
                 labels=instance.labels,
                 meaning=f"Processors above {limits.cpu:.0%} for 15 minutes, or no report at all.",
-                first=f"Find the busy tenant in Performance Insights. {scale}",
+                first=f"Find the busy tenant in Database Insights. {scale}",
             ),
             Alarm(
                 key=f"database-{instance.key}{suffix}-connections",
@@ -385,7 +385,7 @@ def service_alarms(environment: EnvironmentPlan, service: LoadBalanced) -> list[
             period=300,
             missing="notBreaching",
             meaning=f"One request in twenty takes longer than {limits.latency_p95_seconds:g} s.",
-            first="Look for one busy tenant in Performance Insights of its instance.",
+            first="Look for one busy tenant in Database Insights of its instance.",
         ),
     ]
 

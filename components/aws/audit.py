@@ -83,7 +83,8 @@ def trail_key_statements(plan: EnvironmentPlan) -> list[Statement]:
             "Sid": "TrailDescribesKey",
             "Effect": "Allow",
             "Principal": principal,
-            "Action": "kms:DescribeKey",
+            # decrypting is asked for where the bucket has a bucket key (CloudTrail, key policies)
+            "Action": ["kms:Decrypt", "kms:DescribeKey"],
             "Resource": "*",
             "Condition": {"StringEquals": {"aws:SourceArn": trail_arn(plan)}},
         },

@@ -26,7 +26,7 @@ LOG_DAYS: Final = 90
 """R6.6 asks for 30 days of logs and 90 of errors, which are in the same stream."""
 MONITORING_SECONDS: Final = 60
 INSIGHTS_DAYS: Final = 7
-"""What Performance Insights keeps without a charge."""
+"""What Database Insights keeps without a charge, in its standard mode."""
 _LARGEST_DISK_GB: Final = 65536
 _LAST_HOUR: Final = 23
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -125,6 +125,7 @@ class TestGrants:
             "aws:SourceArn": ARN,
             "kms:EncryptionContext:aws:cloudtrail:arn": ARN,
         }
+        assert wanted["TrailDescribesKey"]["Action"] == ["kms:Decrypt", "kms:DescribeKey"]
         found = statements(policies[f"key-logs-{AWAY}"])
         assert {sid: found[sid] for sid in wanted} == wanted
         (archive,) = archive_key_statements(plan().environment)
