@@ -26,7 +26,8 @@ Endpoints = Callable[[], Endpoint]
 
 _TENANT: Final = re.compile(TENANT_ID)
 _APPLICATION: Final = "tenantry-export"
-_SAFE_MODES: Final = ("require", "verify-ca", "verify-full")
+_VERIFYING_MODES: Final = ("verify-ca", "verify-full")
+_SAFE_MODES: Final = ("require", *_VERIFYING_MODES)
 
 
 class Target(Protocol):
@@ -246,8 +247,10 @@ def read_dsn(place: str, url: str) -> Endpoint:
     mode = given.get("sslmode", "none")
     if mode not in _SAFE_MODES:
         raise JobError(f"{place}: sslmode is {mode}; use verify-full, or require where the provider has no more")
-    if mode == "verify-full":
-        given.setdefault("sslrootcert", "system")  # otherwise libpq looks for a file in a home that a job has not
+    if mode in _VERIFYING_MODES and "sslrootcert" not in given:
+        # Otherwise libpq looks for a file in a home that a job has not; and it trusts the system's authorities for no
+        # less than the host's name, so `verify-ca` alone would never connect.
+        given |= {"sslmode": "verify-full", "sslrootcert": "system"}
     return Endpoint(parameters={**given, "application_name": _APPLICATION}, password=password)
 
 

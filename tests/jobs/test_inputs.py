@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs.clouds import open_cloud
+from jobs.dumps.targets import read_dsn
 from jobs.environment import read
 from jobs.sql.__main__ import Environment, main
 from jobs.sql.errors import JobError
@@ -206,3 +207,19 @@ def test_the_image_installs_what_is_locked() -> None:
     assert {"psycopg", "psycopg-binary", "google-auth", "boto3", "requests", "pydantic"} <= pinned.keys()
     assert pinned == {name: locked[name] for name in pinned}
     assert text.count("--hash=sha256:") > len(pinned)
+
+
+@pytest.mark.parametrize(
+    ("given", "mode", "authorities"),
+    [
+        ("sslmode=require", "require", None),
+        ("sslmode=verify-ca", "verify-full", "system"),
+        ("sslmode=verify-full", "verify-full", "system"),
+        ("sslmode=verify-ca&sslrootcert=/own.pem", "verify-ca", "/own.pem"),
+    ],
+)
+def test_a_guest_is_known_by_public_authorities_unless_its_url_names_others(
+    given: str, mode: str, authorities: str | None
+) -> None:
+    parameters = read_dsn("secret", f"postgresql://u:p@db.example/d?{given}").parameters
+    assert (parameters["sslmode"], parameters.get("sslrootcert")) == (mode, authorities)
