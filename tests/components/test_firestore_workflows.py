@@ -28,6 +28,7 @@ class Firestore(Cloud):
         self.lost: dict[str, int] = {}
         self.looks = 0
         self.deleted: list[str] = []
+        self.snapshots: list[str] = []
         self.writes_metadata = True
         self.declared_at = NOW - 2 * HOUR
         self.born = "2026-01-01T00:00:00Z"
@@ -77,6 +78,7 @@ class Firestore(Cloud):
         if waiting := self.fail.get(f"export {database}"):
             raise waiting.pop(0)
         bucket, path = arguments["body"]["outputUriPrefix"].removeprefix("gs://").split("/", 1)
+        self.snapshots.append(arguments["body"]["snapshotTime"])
         if self.writes_metadata:
             self.put(bucket, f"{path}/{path.rpartition('/')[2]}.overall_export_metadata", "metadata", self.size)
 
@@ -148,6 +150,7 @@ def test_exports_every_firestore_tenant_and_nobody_else(cloud: Firestore) -> Non
     ]
     uri = "gs://acme-prod-exports/firestore/elm/2026-11-22T020000Z-exec-1/2026-11-22T020000Z-exec-1"
     assert lines[0]["uri"] == f"{uri}.overall_export_metadata"
+    assert cloud.snapshots[0] == "2026-11-22T01:59:00Z"
     assert logged(made, "export.summary") == [
         {
             "severity": "INFO",
