@@ -22,6 +22,8 @@ _INTEGERS = {
 }
 _DURATION = re.compile(r"-?\d+(\.\d{1,9})?s")
 _FIELD_MASK = re.compile(r"[A-Za-z0-9_.]+(,[A-Za-z0-9_.]+)*")
+_RANGE = re.compile(r"(?:range is|integer from)\s+([\d,]+)[^.]*?(?:-|to)\s*([\d,]+)")
+_DEFAULT = re.compile(r"[Dd]efault(?: is|:)\s+([\d,]+)")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -81,6 +83,22 @@ def _string(value: str, form: str, schema: dict[str, Any]) -> str | None:
 def problem_of_length(value: list[Any], node: Node) -> str | None:
     """Say what is wrong with the number of a list's items, or None."""
     return _within(len(value), node.schema, "minItems", "maxItems", "items")
+
+
+def problem_in_words(value: object, name: str, words: str) -> str | None:
+    """Say what is wrong with a number by what the prose says after the name of an attribute, or None.
+
+    The prose has a range, and sometimes a default outside it that stands for "off"; the next name ends it.
+    """
+    if isinstance(value, bool) or not re.fullmatch(r"\d+", str(value)):
+        return None
+    said = re.split(r"\s[\w.]+\s+[-\u2013]\s", re.split(rf"(?<![\w-]){re.escape(name)}\s", words)[1][3:])[0]
+    allowed = _RANGE.search(said)
+    default = _DEFAULT.search(said)
+    if allowed is None or (default and int(default[1].replace(",", "")) == int(str(value))):
+        return None
+    low, high = (int(number.replace(",", "")) for number in allowed.groups())
+    return None if low <= int(str(value)) <= high else f"outside {low}..{high}"
 
 
 def _within(value: float, schema: dict[str, Any], lowest: str, highest: str, what: str) -> str | None:

@@ -14,7 +14,7 @@ from tests.contract.differences import REFERENCES
 from tests.contract.discovery import Node, document
 from tests.contract.forms import At, Attribute, Difference, Outside
 from tests.contract.report import Problem, Report, Unchecked
-from tests.contract.values import is_free, problem_of, problem_of_length
+from tests.contract.values import is_free, problem_in_words, problem_of, problem_of_length
 
 
 class Place(NamedTuple):
@@ -137,6 +137,8 @@ class Walker:
             self.fail(place, value, "a list where the API has text")
         elif not _names(words, difference.name):
             self.fail(place, value, f"the API lists no attribute {difference.name}: {words}")
+        elif why := problem_in_words(value, difference.name, words):
+            self.fail(place, value, why)
         else:
             self.report.free.add(place.pattern)
             if self.extra is not None:

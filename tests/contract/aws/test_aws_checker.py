@@ -117,6 +117,8 @@ MISTAKES = [
      "target.ecsParameters.networkConfiguration.subnets", "0 items outside 1..16"),
     (SECRET, "recoveryWindowInDays", "30", "recoveryWindowInDays", "not an integer"),
     (SECRET, "name", "", "name", "0 characters outside 1.."),
+    (QUEUE, "messageRetentionSeconds", 59, "messageRetentionSeconds", "outside 60..1209600"),
+    (BALANCER, "idleTimeout", 4001, "idleTimeout", "outside 1..4000"),
     (QUEUE, "messageRetention", 1, "messageRetention", "no such property"),
     (FIREWALL, "rules.0.statement.rateBasedStatement.limit", 5, "rules[0].statement.rateBasedStatement.limit",
      "outside 10.."),
