@@ -12,7 +12,7 @@ NOT_RUN: Final = {
     "gcloud ": "needs a Google Cloud project",
     "make preview EXAMPLE=": "tests/engine/product/test_examples.py previews every example",
     "make up EXAMPLE=": "tests/engine/product/test_examples.py brings every example up",
-    "pytest tests/components/test_inventory.py --update-golden": "writes golden files; without the flag CI compares them",
+    "pytest tests/components/test_inventory.py --update-golden": "writes golden files; CI compares them",
     "pulumi config set ": "needs a stack on a real backend",
     "pulumi login ": "needs a state bucket",
     "pulumi policy analyze ": "needs an exported state; `python -m sandbox analyze` runs it on the sandbox's",
