@@ -92,9 +92,9 @@ def define_container(
     family = task_family(environment, app_name(container.name))
     definition = json.dumps(
         [
-            # every field that ECS would fill in is written out: the next preview is empty
+            # what ECS would fill in is written out, and no list that it would leave out: the next preview is empty
             {
-                "command": list(container.command),
+                **({"command": list(container.command)} if container.command else {}),
                 "cpu": 0,
                 "environment": _variables(environment, container),
                 "essential": True,
@@ -113,7 +113,11 @@ def define_container(
                 "portMappings": []
                 if container.port is None
                 else [{"containerPort": container.port, "hostPort": container.port, "protocol": "tcp"}],
-                "secrets": [{"name": secret, "valueFrom": app_secret_arn(environment, secret)} for secret in wanted],
+                **(
+                    {"secrets": [{"name": each, "valueFrom": app_secret_arn(environment, each)} for each in wanted]}
+                    if wanted
+                    else {}
+                ),
                 "systemControls": [],
                 "volumesFrom": [],
             }

@@ -308,7 +308,10 @@ def test_a_task_runs_by_the_clock_as_the_worker() -> None:
     task = run.inputs(TASK, "task-market-watch-task")
     assert task["taskRoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/ledgerly-dev-worker"
     made = container(run, "task-market-watch-task")
-    assert (made["command"], made["secrets"], made["portMappings"]) == (["watch", "--all"], [], [])
+    assert (made["command"], made["portMappings"]) == (["watch", "--all"], [])
+    # ECS gives a list back that is empty for ports, and none for secrets and commands
+    assert "secrets" not in made
+    assert "command" not in container(run, "service-importer-task")
     clock = run.inputs(CLOCK, "task-market-watch-schedule")
     assert clock["scheduleExpression"] == "cron(0,15,30,45 8,9 ? * MON,TUE,WED,THU,FRI *)"
     assert clock["scheduleExpressionTimezone"] == "Europe/Berlin"
