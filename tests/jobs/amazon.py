@@ -5,7 +5,6 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ import boto3
 from moto.server import ThreadedMotoServer
 
 from jobs.sql.log import Log
-from tests.jobs.server import ADMIN_PASSWORD, MASTER, Binaries, Postgres, server_user
+from tests.jobs.server import ADMIN_PASSWORD, MASTER, Binaries, Postgres, free_ports, server_user
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
@@ -36,7 +35,7 @@ GUEST = "guest"
 GUEST_PASSWORD = "gu/est'p@ss-Q7"
 
 _ACCESS = ("AKIATESTTESTTEST", "test-secret-key-for-loopback")
-_START = 30.0
+_START = 60.0
 
 
 @contextmanager
@@ -57,7 +56,7 @@ def s3_server() -> Iterator[str]:
         ),
         encoding="utf-8",
     )
-    port, *rest = _free_ports(8)
+    port, *rest = free_ports(8)
     names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",
              "s3.port.grpc")  # fmt: skip
     options = {
@@ -259,7 +258,7 @@ class Account:
             "TENANTRY_EXPORTS": self.exports,
             "TENANTRY_REGION": REGION,
             "TENANTRY_RDS_CA": str(self.server.ca_file),
-            "LOCK_WAIT_S": "0.2",
+            "LOCK_WAIT_S": "20",
             "PATH": self.path,
         } | changes
 
@@ -304,17 +303,6 @@ class Account:
 
 def of(lines: list[dict[str, Any]], event: str, *fields: str) -> list[tuple[Any, ...]]:
     return [tuple(line[name] for name in fields) for line in lines if line["event"] == event]
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def _await(address: str, log: Path) -> None:

@@ -124,7 +124,7 @@ class World:
             "REGISTRY_BUCKET": f"file://{self.registry}",
             "SECRETS_FOLDER": f"file://{self.secrets}",
             "ADMIN_PASSWORD_FILE": str(self.token),
-            "LOCK_WAIT_S": "0.2",
+            "LOCK_WAIT_S": "20",  # the last run's session may still be ending
         } | changes
 
     def job(self, *arguments: str, **changes: str) -> tuple[int, list[dict[str, Any]]]:

@@ -2,10 +2,12 @@
 
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +24,9 @@ ADMIN_PASSWORD = "admin-token-Zk3vQ8"
 MASTER = "tenantry_admin"
 BOOTSTRAP = "cloudsqladmin"
 BOOTSTRAP_PASSWORD = "bootstrap-Jd92mX"
+_PATIENCE = 30.0  # seconds; nothing here takes one, but on a busy machine
+# Below the ports that systems give to outgoing connections, so that none of those takes one that was found free.
+_PORTS = range(15_000, 32_000)
 # A grant depends on its grantor, so these roles go last, in this order.
 _LAST = ("cloudsqlsuperuser", MASTER, "rds_superuser")
 
@@ -81,6 +86,16 @@ class Postgres:
             sslrootcert=str(self.ca_file),
             autocommit=True,
         )
+
+    def settle(self) -> None:
+        """Wait until no tenant's login has a session: one that its client has closed takes a moment to end."""
+        deadline = time.monotonic() + _PATIENCE
+        with self.bootstrap() as connection:
+            while found := connection.execute(
+                "SELECT DISTINCT usename FROM pg_stat_activity WHERE usename ~ '^tn_'"
+            ).fetchall():
+                assert time.monotonic() < deadline, found
+                time.sleep(0.02)
 
     def dump(self, database: str, path: Path) -> None:
         """A logical export, as the cloud's API makes one: plain SQL without owners and grants."""
@@ -195,7 +210,7 @@ def packaged(scratch: Path) -> Iterator[Binaries]:
     _give(home)
     launcher = Binaries(folder=scratch, libraries=None)
     # Its only way to unpack is to start a server of its own, which is stopped at once.
-    launcher.run("pg0", "start", "--name", "unpack", "--port", str(_free_port()), HOME=str(home))
+    launcher.run("pg0", "start", "--name", "unpack", "--port", str(free_ports(1)[0]), HOME=str(home))
     launcher.run("pg0", "stop", "--name", "unpack", HOME=str(home))
     folder = next(home.glob(".pg0/installation/*/bin"))
     yield Binaries(folder=folder, libraries=folder.parent / "lib")
@@ -225,7 +240,7 @@ def running(binaries: Binaries, scratch: Path) -> Iterator[Postgres]:
     for path in (key, chain):
         _give(path)
     (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n", encoding="utf-8")
-    port = _free_port()
+    (port,) = free_ports(1)
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
@@ -275,8 +290,19 @@ def _give(path: Path) -> None:
         os.chown(path, user.pw_uid, user.pw_gid)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on now; at random, so that two runs hardly ever choose the same."""
+    probes: list[socket.socket] = []
+    try:
+        while len(probes) < count:
+            probe = socket.socket()
+            try:
+                probe.bind(("127.0.0.1", random.choice(_PORTS)))
+            except OSError:
+                probe.close()
+                continue
+            probes.append(probe)
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()

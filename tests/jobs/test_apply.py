@@ -1,6 +1,7 @@
 """The SQL job against real servers: what a tenant can and cannot do, over its whole life."""
 
 import json
+import select
 import time
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,7 @@ class TestLimits:
     def test_the_connection_limit_is_per_login_and_leaves_room_for_the_platform(self, world: World) -> None:
         world.add("acme")
         world.apply()
+        world.server.settle()  # the job's own session would take one of the four
         held = [world.login("acme") for _ in range(4)]
         with pytest.raises(psycopg.OperationalError, match='too many connections for role "tn_acme_a"'):
             world.login("acme")
@@ -174,14 +176,14 @@ class TestLimits:
             with pytest.raises(errors.QueryCanceled) as ended:
                 session.execute("SELECT pg_sleep(20)")
             assert ended.value.sqlstate == "57014"
-            assert 1.4 < time.monotonic() - started < 10
+            assert 1.4 < time.monotonic() - started < 20
 
     def test_an_idle_transaction_is_ended(self, world: World) -> None:
         world.add("acme")
         world.apply(IDLE_IN_TRANSACTION_TIMEOUT_MS="1000")
         with world.login("acme") as session:
             session.execute("BEGIN")
-            time.sleep(1.5)
+            assert select.select([session], [], [], 30)[0]  # the server has something to say
             with pytest.raises(psycopg.Error) as ended:
                 session.execute("SELECT 1")
             assert ended.value.sqlstate == "25P03"
@@ -212,7 +214,7 @@ class TestIdempotence:
         world.add("acme")
         with world.server.session(ADMIN, ADMIN_PASSWORD, "postgres") as other:
             other.execute("SELECT pg_advisory_lock(%s)", (0x74656E616E747279,))
-            code, lines = world.job()
+            code, lines = world.job(LOCK_WAIT_S="0.2")
         assert (code, results(lines)) == (1, {"acme": "failed"})
         assert "another run still holds the lock after 0.2 s" in world.status("acme")["error"]
         world.apply()
@@ -278,6 +280,7 @@ class TestLifeCycle:
         world.apply()
         world.declare("acme", rotation=2)
         world.apply()
+        world.server.settle()
         with world.login("beta") as neighbour, world.login("acme") as old, world.login("acme", rotation=2) as new:
             world.declare("acme", rotation=2, state=state)
             lines = world.apply()

@@ -123,13 +123,18 @@ def test_ages(clients: Clients) -> None:
     s3, manager = clients.s3, clients.manager
     ages = AmazonAges(s3, manager, registry_bucket=clients.bucket)
     assert ages.created("tenants/acme.json") is None
-    for _ in range(2):
-        s3.put_object(Bucket=clients.bucket, Key="tenants/acme.json", Body=b"{}")
-        s3.put_object(Bucket=clients.bucket, Key="tenants/acme.json.bak", Body=b"{}")
-        time.sleep(1.1)  # its clock has seconds
+    s3.put_object(Bucket=clients.bucket, Key="tenants/acme.json.bak", Body=b"{}")
+    time.sleep(1.1)  # its clock has seconds
+    s3.put_object(Bucket=clients.bucket, Key="tenants/acme.json", Body=b"{}")
     first = ages.created("tenants/acme.json")
     assert first is not None
-    assert datetime.now(UTC) - first > timedelta(seconds=1.1)
+    assert timedelta(seconds=-1) < datetime.now(UTC) - first < timedelta(minutes=1)
+    time.sleep(1.1)
+    s3.put_object(Bucket=clients.bucket, Key="tenants/acme.json", Body=b"{ }")
+    assert ages.created("tenants/acme.json") == first
+    older = ages.created("tenants/acme.json.bak")
+    assert older is not None
+    assert older < first
     tag = [{"Key": "managed-by", "Value": "tenantry"}]
     manager.create_secret(Name="app-jwt", SecretString="x", Tags=tag)
     manager.create_secret(Name="tenant-new-database-url", Tags=tag)

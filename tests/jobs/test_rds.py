@@ -127,6 +127,7 @@ def test_rotation_and_suspension(account: Account) -> None:
     assert account.url("acme").startswith("postgresql://tn_acme_b:")
     account.server.session("tn_acme_a", account.password("acme", 1), "tn_acme").close()
     account.declare("acme", rotation=2, state="suspended")
+    account.server.settle()
     with account.server.session("tn_acme_b", account.password("acme", 2), "tn_acme"):
         assert of(applied(account), "sql_job.sessions_ended", "sessions") == [(1,)]
     with pytest.raises(psycopg.OperationalError, match="is not permitted to log in"):
