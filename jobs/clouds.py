@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Final, Protocol, Self
+from typing import Annotated, Any, Final, Protocol, Self
 
 from pydantic import Field, model_validator
 
@@ -36,6 +36,10 @@ class Cloud(Protocol):
         """The exports bucket."""
 
     @property
+    def markers(self) -> Objects | None:
+        """The same bucket for a job that only reads markers in it; None when it is not told."""
+
+    @property
     def secrets(self) -> Secrets:
         """The secret store."""
 
@@ -66,9 +70,13 @@ class Google(Variables):
             self.registry_bucket.startswith(_FOLDER),
             self.secrets_folder is not None,
             self.admin_password_file is not None,
+            *([] if self.exports_bucket is None else [self.exports_bucket.startswith(_FOLDER)]),
         ]
         if any(local) and not all(local):
-            raise ValueError("REGISTRY_BUCKET=file://..., SECRETS_FOLDER and ADMIN_PASSWORD_FILE go together")
+            raise ValueError(
+                "REGISTRY_BUCKET=file://..., SECRETS_FOLDER and ADMIN_PASSWORD_FILE go together, and an EXPORTS_BUCKET "
+                "has to be file://... then"
+            )
         return self
 
     @property
@@ -86,6 +94,14 @@ class Google(Variables):
         if self.exports_bucket is None:
             raise JobError("environment variables: EXPORTS_BUCKET must be set")
         return CloudStorageDumps(self._session, self.exports_bucket)
+
+    @cached_property
+    def markers(self) -> Objects | None:
+        if self.exports_bucket is None:
+            return None
+        if self.secrets_folder is not None:
+            return FolderObjects(_path(self.exports_bucket))
+        return gcp.BucketObjects(self._session, self.exports_bucket)
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -135,8 +151,13 @@ class Amazon(Variables):
     def exports(self) -> Dumps:
         if self.tenantry_exports is None:
             raise JobError("environment variables: TENANTRY_EXPORTS must be set")
-        s3 = aws.client("s3", self.tenantry_exports_region or self.tenantry_region)
-        return S3Dumps(s3, self.tenantry_exports, key=self.tenantry_exports_key)
+        return S3Dumps(self._exports_client(), self.tenantry_exports, key=self.tenantry_exports_key)
+
+    @cached_property
+    def markers(self) -> Objects | None:
+        if self.tenantry_exports is None:
+            return None
+        return aws.BucketObjects(self._exports_client(), self.tenantry_exports)
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -156,6 +177,9 @@ class Amazon(Variables):
 
     def login_token(self, instance: Instance, login: str) -> str:
         return aws.IamToken()(instance, login)
+
+    def _exports_client(self) -> Any:  # noqa: ANN401 - see `aws.client`
+        return aws.client("s3", self.tenantry_exports_region or self.tenantry_region)
 
 
 def open_cloud(variables: Mapping[str, str]) -> Cloud:

@@ -49,6 +49,7 @@ def main(arguments: Sequence[str], variables: Mapping[str, str], log: Log) -> in
             return 0 if check.run(found, options.instance) else 1
         job = Apply(
             objects=cloud.registry,
+            markers=cloud.markers,
             secrets=cloud.secrets,
             admin_password=cloud.admin_password,
             log=log,

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -18,6 +18,7 @@ from jobs.sql.facts import Login, violations
 from jobs.sql.log import Log
 from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, message_of, open_server, rows
 from jobs.sql.registry import Instance, Status, Tenant, parse_credential
+from jobs.sql.removal import Removal
 from jobs.sql.stores import AdminPassword, Objects, Secrets
 
 # Any number will do as long as it never changes: it keeps two runs on one instance apart.
@@ -33,14 +34,17 @@ class Apply:
     Attributes:
         idle_in_transaction_ms: after so many milliseconds an idle transaction of a tenant's login is ended.
         lock_wait_s: how many seconds to wait for another run on the same instance.
+        started: before any login is switched off by this run.
     """
 
     objects: Objects
+    markers: Objects | None
     secrets: Secrets
     admin_password: AdminPassword
     log: Log
     idle_in_transaction_ms: int
     lock_wait_s: float
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def run(self, catalog: Catalog) -> bool:
         """Serve every tenant; return whether all of them are done. One failure stops nobody else."""
@@ -53,8 +57,14 @@ class Apply:
             )
         for tenant, problem in catalog.homeless:
             self._report(tenant, JobError(problem))
+        removal = Removal(objects=self.objects, markers=self.markers, log=self.log)
         for group in catalog.groups:
-            failed += self._instance(group)
+            failed += self._instance(group, removal)
+        for key, problem in catalog.unusable:
+            removal.unseen(key, JobError(problem))
+        for instance in catalog.idle:
+            self._instance(Group(instance=instance, tenants=()), removal)
+        removal.finish()
         self.log.event(
             "ERROR" if failed else "INFO",
             "sql_job.summary",
@@ -67,8 +77,8 @@ class Apply:
         )
         return failed == 0
 
-    def _instance(self, group: Group) -> int:
-        """Serve an instance's tenants; return how many failed."""
+    def _instance(self, group: Group, removal: Removal) -> int:
+        """Serve an instance's tenants, then drop what removed ones have left; return how many failed."""
         instance = group.instance
         waiting = list(group.tenants)
         failed = 0
@@ -90,9 +100,12 @@ class Apply:
                     if not self._attempt(lock, tenant, partial(self._finish, tenant, foreign, instance, server)):
                         failed += 1
                     waiting.remove(tenant)
+                removal.on_instance(lock, instance)
         except (JobError, psycopg.Error) as error:
             for tenant in waiting:
                 self._report(tenant, error)
+            if not group.tenants:
+                removal.unseen(instance.key, error)
             failed += len(waiting)
         return failed
 
@@ -226,8 +239,11 @@ class Apply:
         """Log the result and write the status that readers of the registry go by."""
         text = None if error is None else self.log.redact(explain(error))
         try:
-            before = self._status_before(tenant)
-            self._write_status(tenant, isolated=_isolated(error, before), error=text)
+            before = self._status(tenant)
+            same = before if before is not None and before.generation == tenant.generation else None
+            self._write_status(
+                tenant, isolated=_isolated(error, same), off_since=self._off_since(tenant, error, before), error=text
+            )
         except Exception as problem:
             if error is None:
                 raise
@@ -252,12 +268,14 @@ class Apply:
         except ValidationError:
             return None
 
-    def _status_before(self, tenant: Tenant) -> Status | None:
-        """The last run's status, if it was about the same declaration."""
-        status = self._status(tenant)
-        return status if status is not None and status.generation == tenant.generation else None
+    def _off_since(self, tenant: Tenant, error: Exception | None, before: Status | None) -> datetime | None:
+        """Since when nobody could log in; an outage neither begins nor ends that time, a violated fact ends it."""
+        if tenant.state == "active" or isinstance(error, IsolationError):
+            return None
+        since = before.logins_off_since if before is not None else None
+        return since if since is not None or error is not None else self.started
 
-    def _write_status(self, tenant: Tenant, *, isolated: bool, error: str | None) -> None:
+    def _write_status(self, tenant: Tenant, *, isolated: bool, off_since: datetime | None, error: str | None) -> None:
         status = Status(
             id=tenant.id,
             isolated=isolated,
@@ -265,6 +283,8 @@ class Apply:
             rotation=tenant.rotation,
             applied_at=datetime.now(UTC),
             error=error,
+            state=tenant.state,
+            logins_off_since=off_since,
         )
         self.objects.write(tenant.status, status.model_dump_json().encode())
 

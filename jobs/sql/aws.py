@@ -70,6 +70,10 @@ class BucketObjects:
         with explained(f"write s3://{self._bucket}/{name}"):
             self._s3.put_object(Bucket=self._bucket, Key=name, Body=content, ContentType="application/json")
 
+    def delete(self, name: str) -> None:
+        with explained(f"delete s3://{self._bucket}/{name}"):
+            self._s3.delete_object(Bucket=self._bucket, Key=name)
+
 
 class ManagedSecrets:
     """Secrets Manager; a name may also be an ARN."""

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Container
 from dataclasses import dataclass
 
 from jobs.sql.errors import JobError
@@ -25,12 +26,16 @@ class Catalog:
         groups: the instances that have tenants, sorted by key.
         homeless: valid tenants whose instance is missing or damaged, each with the reason.
         damaged: names of tenant objects that cannot be used, each with the reason.
+        idle: the instances that have no tenant, sorted by key.
+        unusable: keys of such instances whose object is damaged, each with the reason.
         other_kinds: how many tenants live elsewhere (Firestore, external) and are none of this job's business.
     """
 
     groups: tuple[Group, ...]
     homeless: tuple[tuple[Tenant, str], ...]
     damaged: tuple[tuple[str, str], ...]
+    idle: tuple[Instance, ...]
+    unusable: tuple[tuple[str, str], ...]
     other_kinds: int
 
     @property
@@ -67,7 +72,32 @@ def load(objects: Objects, scope: Scope) -> Catalog:
             groups.append(Group(instance=parse_instance(name, found, scope), tenants=tuple(tenants[key])))
         except JobError as error:
             homeless += [(tenant, str(error)) for tenant in tenants[key]]
-    return Catalog(groups=tuple(groups), homeless=tuple(homeless), damaged=tuple(damaged), other_kinds=other_kinds)
+    idle, unusable = _without_tenants(objects, scope, tenants)
+    return Catalog(
+        groups=tuple(groups),
+        homeless=tuple(homeless),
+        damaged=tuple(damaged),
+        idle=idle,
+        unusable=unusable,
+        other_kinds=other_kinds,
+    )
+
+
+def _without_tenants(
+    objects: Objects, scope: Scope, taken: Container[str]
+) -> tuple[tuple[Instance, ...], tuple[tuple[str, str], ...]]:
+    idle: list[Instance] = []
+    unusable: list[tuple[str, str]] = []
+    for name in objects.names("instances/"):
+        key = name.removeprefix("instances/").removesuffix(".json")
+        content = None if key in taken else objects.read(name)
+        if content is None:
+            continue
+        try:
+            idle.append(parse_instance(name, content, scope))
+        except JobError as error:
+            unusable.append((key, str(error)))
+    return tuple(idle), tuple(unusable)
 
 
 def kind_of(content: bytes) -> object:

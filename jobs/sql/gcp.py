@@ -36,7 +36,7 @@ class Session:
             total=_RETRIES,
             backoff_factor=_BACKOFF,
             status_forcelist=[429, 500, 502, 503, 504],
-            allowed_methods=["GET", "PUT"],
+            allowed_methods=["GET", "PUT", "DELETE"],
             raise_on_status=False,
         )
         self._http.mount(_PREFIX, HTTPAdapter(max_retries=retry))
@@ -53,6 +53,11 @@ class Session:
     def put(self, url: str, what: str, content: bytes) -> None:
         answer = self._http.put(url, data=content, headers={"Content-Type": "application/json"}, timeout=_TIMEOUT)
         checked(answer, what)
+
+    def delete(self, url: str, what: str) -> None:
+        answer = self._http.delete(url, timeout=_TIMEOUT)
+        if answer.status_code != HTTPStatus.NOT_FOUND:
+            checked(answer, what)
 
     def post(self, url: str, what: str, body: dict[str, Any]) -> None:
         checked(self._http.post(url, json=body, timeout=_TIMEOUT), what)
@@ -101,6 +106,10 @@ class BucketObjects:
     def write(self, name: str, content: bytes) -> None:
         # The XML API's upload is a PUT, so it may be repeated after a time-out.
         self._session.put(f"{STORAGE}/{self._bucket}/{quote(name)}", f"write gs://{self._bucket}/{name}", content)
+
+    def delete(self, name: str) -> None:
+        url = f"{STORAGE}/storage/v1/b/{self._bucket}/o/{quote(name, safe='')}"
+        self._session.delete(url, f"delete gs://{self._bucket}/{name}")
 
 
 class ManagedSecrets:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jobs.sql.errors import JobError
 
@@ -259,7 +259,13 @@ class Credential(BaseModel):
 
 
 class Status(BaseModel):
-    """What the job found, in `status/{id}.json`; true only for the declared object whose hash is `generation`."""
+    """What the job found, in `status/{id}.json`; true only for the declared object whose hash is `generation`.
+
+    Attributes:
+        state: the declared one.
+        logins_off_since: since when the tenant has not been active, with its logins proved to be off at the end of
+            that run; None while it is active, or while they are not. What was exported later is all there is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -269,6 +275,8 @@ class Status(BaseModel):
     rotation: int
     applied_at: datetime
     error: str | None
+    state: State | None = None
+    logins_off_since: AwareDatetime | None = None
 
 
 def parse_tenant(name: str, content: bytes, kind: SqlKind) -> Tenant:

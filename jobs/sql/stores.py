@@ -19,6 +19,9 @@ class Objects(Protocol):
     def write(self, name: str, content: bytes) -> None:
         """Create or replace a JSON object."""
 
+    def delete(self, name: str) -> None:
+        """Delete an object; none of that name is no error."""
+
 
 class Secrets(Protocol):
     """The secret store; names are as the registry has them."""
@@ -54,6 +57,9 @@ class FolderObjects:
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+    def delete(self, name: str) -> None:
+        (self._root / name).unlink(missing_ok=True)
 
 
 class FolderSecrets:

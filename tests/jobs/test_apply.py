@@ -528,6 +528,8 @@ def test_statuses_name_the_declaration_they_hold_for(world: World) -> None:
         "generation": hashlib.sha256(declared).hexdigest(),
         "rotation": 1,
         "error": None,
+        "state": "active",
+        "logins_off_since": None,
     }
     assert applied_at.endswith("Z")
     assert json.loads(declared)["isolated"] is False

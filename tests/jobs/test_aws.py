@@ -42,7 +42,7 @@ def clients(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     yield Clients(s3=s3, manager=manager, bucket=bucket)
-    for secret in manager.list_secrets()["SecretList"]:
+    for secret in manager.list_secrets(IncludePlannedDeletion=True)["SecretList"]:
         manager.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
 
 
@@ -74,6 +74,9 @@ def test_objects_are_listed_over_pages_read_and_written(clients: Clients) -> Non
     assert objects.names("tenants/") == [f"tenants/{number:04}.json" for number in range(1005)]
     assert objects.read("instances/x.json") == b"x"
     assert objects.read("instances/nobody.json") is None
+    for _ in range(2):  # none of that name is no error
+        objects.delete("instances/x.json")
+    assert objects.read("instances/x.json") is None
 
 
 def test_a_refusal_is_no_absence(clients: Clients) -> None:

@@ -37,6 +37,8 @@ class Cloud:
             return 200, json.dumps(self._page(query["prefix"][0], query.get("pageToken", [""])[0])).encode()
         if parts.path.startswith("/storage/v1/b/registry/o/"):
             name = parts.path.removeprefix("/storage/v1/b/registry/o/").replace("%2F", "/")
+            if method == "DELETE":
+                return (204, b"") if self.objects.pop(name, None) else (404, b"No such object")
             assert query == {"alt": ["media"]}
             return (200, self.objects[name]) if name in self.objects else (404, b"No such object")
         if method == "PUT":
@@ -76,7 +78,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = _answer  # noqa: N815 - the base class's names
+        do_GET = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815 - the base class's names
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             pass
@@ -106,6 +108,18 @@ def test_objects_are_listed_over_pages_read_and_written() -> None:
     assert objects.names("tenants/") == [f"tenants/{name}.json" for name in "abcde"]
     assert objects.read("tenants/c.json") == b"c"
     assert objects.read("tenants/nobody.json") is None
+
+
+def test_an_object_is_deleted_once_and_none_is_no_error(cloud: Cloud) -> None:
+    objects = gcp.BucketObjects(gcp.Session(), "registry")
+    objects.write("status/acme.json", b"{}")
+    cloud.failures = [503]
+    for _ in range(2):
+        objects.delete("status/acme.json")
+    assert cloud.objects == {}
+    cloud.failures = [403]
+    with pytest.raises(JobError, match=r"cannot delete gs://registry/status/acme\.json: HTTP 403: try later"):
+        objects.delete("status/acme.json")
 
 
 def test_secrets(cloud: Cloud) -> None:
