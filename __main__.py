@@ -11,7 +11,7 @@ from components.guard import register_guard
 from components.monitoring import Monitoring, MonitoringArgs
 from components.secrets import Secrets, SecretsArgs
 from components.services import Services, ServicesArgs
-from components.stack_outputs import guarded_resources, recreatable, registry
+from components.stack_outputs import guarded_resources, keys, recreatable, registry
 from components.tenant import create_tenants
 from components.web import WebApp, WebAppArgs
 
@@ -48,5 +48,6 @@ Monitoring("monitoring", watched, opts)
 
 pulumi.export("registry", registry(plan))
 pulumi.export("guarded", guarded_resources(plan, previous, clouds, tenants))
+pulumi.export("keys", keys(clouds))
 pulumi.export("endpoints", serving.endpoints)
 pulumi.export("revisions", serving.revisions)

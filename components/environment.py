@@ -42,19 +42,12 @@ class Environment(pulumi.ComponentResource):
             else create_google_environment(
                 plan,
                 args.plan.pools_of("cloudsql"),
-                firestore_keys=_firestore_keys(args.plan),
+                firestore_keys={
+                    tenant.firestore.location for tenant in args.plan.tenants_of("firestore") if tenant.firestore.cmek
+                },
                 guard=args.guard,
                 parent=self,
             ),
             on_aws=None if plan.on_aws is None else create_aws_environment(args.plan, guard=args.guard, parent=self),
         )
         self.register_outputs({"registry": plan.buckets.registry})
-
-
-def _firestore_keys(plan: Plan) -> set[str]:
-    """Locations of Firestore's keys.
-
-    The home region's does not go with the last tenant: a key is never deleted, and backups of a database outlive it.
-    """
-    home = {plan.environment.gcp.region} if plan.environment.gcp.firestore_cmek else set()
-    return home | {tenant.firestore.location for tenant in plan.tenants_of("firestore") if tenant.firestore.cmek}

@@ -67,11 +67,17 @@ _RETRIES: Final[Mapping[str, int]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Guard:
-    """The registered hooks, and how a resource takes them."""
+    """The registered hooks, and how a resource takes them.
+
+    Attributes:
+        keys: cloud → `use/region` of the keys that exist. A key is never deleted, for it may be what a backup is read
+            with, so it stays declared when what it was made for is not.
+    """
 
     refuse_delete: pulumi.ResourceHook
     refuse_recreate: pulumi.ResourceHook
     retry: pulumi.ErrorHook
+    keys: Mapping[str, tuple[str, ...]]
 
     def options(
         self,
@@ -148,6 +154,7 @@ def register_guard(previous: Previous, recreatable: Collection[str]) -> Guard:
             "tenantry-refuse-empty-recreate", refuse_recreate, pulumi.ResourceHookOptions(on_dry_run=True)
         ),
         retry=pulumi.ErrorHook("tenantry-retry-propagation", retry),
+        keys=previous.keys,
     )
 
 

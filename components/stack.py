@@ -90,7 +90,7 @@ def read_previous() -> Previous:
     """
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     outputs = _read_outputs(name)
-    for key in ("registry", "guarded", "revisions"):
+    for key in ("registry", "guarded", "keys", "revisions"):
         if key in outputs:
             # a program that stops early still publishes its outputs: without these a refusal would erase the registry
             pulumi.export(key, outputs[key])

@@ -43,6 +43,15 @@ def guarded_resources(
     }
 
 
+def keys(clouds: Clouds) -> dict[str, list[str]]:
+    """`use/region` of each key by cloud: the next operation declares them all again."""
+    made = {
+        "gcp": [] if clouds.on_gcp is None else clouds.gcp.platform.keys,
+        "aws": [] if clouds.on_aws is None else clouds.aws.platform.keys,
+    }
+    return {cloud: sorted(f"{use}/{region}" for use, region in found) for cloud, found in made.items() if found}
+
+
 def recreatable(plan: Plan) -> set[str]:
     """Pulumi names that may be created anew after their loss, because the configuration says so."""
     names = {f"{instance.key}-instance" for instance in plan.instances if instance.recreate_after_loss}

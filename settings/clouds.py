@@ -137,7 +137,6 @@ def gcp_plan(gcp: GcpSettings, data_regions: Iterable[str]) -> GcpPlan:
         region=gcp.region,
         backup_region=gcp.backup_region,
         key_regions=tuple(sorted({gcp.region, gcp.backup_region, *data_regions})),
-        firestore_cmek=gcp.firestore_cmek_databases > 0,
         workload_range=str(workload_range),
         services_range_address=str(services_range.network_address),
         services_range_prefix=services_range.prefixlen,

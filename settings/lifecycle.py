@@ -32,12 +32,14 @@ class Previous:
         instances: instance key → its cloud name and region.
         created: Pulumi names of the guarded resources that existed, with their cloud ids.
         revisions: revision of each Cloud Run service that took all traffic after the last `up` without a canary.
+        keys: cloud → `use/region` of each key; one that was made once stays, whatever the configuration says.
     """
 
     tenants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     instances: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     created: Mapping[str, str] = field(default_factory=dict)
     revisions: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, Any]) -> Previous:
@@ -47,6 +49,7 @@ class Previous:
             instances=registry.get("instances") or {},
             created=_known(outputs.get("guarded")),
             revisions=_known(outputs.get("revisions")),
+            keys={cloud: tuple(found) for cloud, found in (outputs.get("keys") or {}).items()},
         )
 
 

@@ -47,8 +47,6 @@ class GcpPlan:
     backup_region: str
     key_regions: tuple[str, ...]
     """Every region that holds data, so that needs keys: home, backup, and those of instances and replicas."""
-    firestore_cmek: bool
-    """Whether the project has a quota of Firestore databases with a customer-managed key."""
     workload_range: str
     """CIDR of the subnet in the home region."""
     services_range_address: str

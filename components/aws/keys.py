@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Final, cast
 
 import pulumi
 import pulumi_aws as aws
@@ -49,6 +49,8 @@ def create_keys(
     if environment.delivery is not None and environment.home == "aws":
         # CloudFront and its firewall log where they are run from
         uses[GLOBAL_REGION] = tuple(dict.fromkeys((*uses.get(GLOBAL_REGION, ()), "logs")))
+    for use, _, region in (key.partition("/") for key in guard.keys.get("aws", ())):
+        uses[region] = tuple(dict.fromkeys((*uses.get(region, ()), cast(KeyUse, use))))
     return {
         (use, region): _create_key(environment, use, region, guard=guard, parent=parent)
         for region, wanted in sorted(uses.items())

@@ -12,7 +12,7 @@ from components.gcp.apis import enable_apis, service_agents
 from components.gcp.audit import create_audit_logs
 from components.gcp.buckets import BucketSpec
 from components.gcp.cloudsql import SqlInstance, create_instance
-from components.gcp.keys import create_keys
+from components.gcp.keys import create_keys, keys_made
 from components.gcp.network import create_network
 from components.gcp.platform import Account, BucketRole, Platform, Workload
 from components.gcp.sql_job import create_sql_job
@@ -61,9 +61,16 @@ def create_google_environment(
     apis = enable_apis(plan.gcp.project, parent)
     accounts = create_accounts(plan.gcp, apis["iam.googleapis.com"], parent, web=plan.vercel is not None)
     queues = plan.home == "gcp" and bool(plan.queues)
+    made = {use for use, _ in keys_made(guard)}
     keys = create_keys(
         plan.gcp,
-        agents=service_agents(plan.gcp.project, apis, parent, firestore=bool(firestore_keys), queues=queues),
+        agents=service_agents(
+            plan.gcp.project,
+            apis,
+            parent,
+            firestore=bool(firestore_keys) or "firestore" in made,
+            queues=queues or "queues" in made,
+        ),
         api=apis["cloudkms.googleapis.com"],
         firestore_locations=firestore_keys,
         queues=queues,

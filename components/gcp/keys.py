@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import pulumi
 import pulumi_gcp as gcp
@@ -49,6 +49,9 @@ def create_keys(
         uses[plan.region] = (*uses[plan.region], "queues")
     for location in firestore_locations:
         uses[location] = (*uses.get(location, ()), "firestore")
+    for use, region in keys_made(guard):
+        if use not in uses.get(region, ()):
+            uses[region] = (*uses.get(region, ()), use)
     keys: dict[tuple[KeyUse, str], gcp.kms.CryptoKey] = {}
     grants: dict[tuple[KeyUse, str], gcp.kms.CryptoKeyIAMMember] = {}
     for region, wanted in sorted(uses.items()):
@@ -79,3 +82,8 @@ def create_keys(
                 opts=guard.retrying(parent),
             )
     return Keys(keys=keys, grants=grants)
+
+
+def keys_made(guard: Guard) -> list[tuple[KeyUse, str]]:
+    """Use and region of the keys that exist."""
+    return [(cast(KeyUse, use), region) for use, _, region in (key.partition("/") for key in guard.keys.get("gcp", ()))]

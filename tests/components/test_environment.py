@@ -384,3 +384,22 @@ class TestAuditLogs:
             "roles/storage.objectCreator",
             writer,
         )
+
+
+def test_a_key_stays_when_what_it_was_made_for_is_gone() -> None:
+    """It is guarded: a removal that took it along would be refused for ever."""
+    plain = build("dev")
+    again = build("dev", previous={"keys": {"gcp": ["firestore/us-east1", "queues/europe-west1", "sql/europe-west1"]}})
+    added = again.of(KEY).keys() - plain.of(KEY).keys()
+    assert added == {"key-firestore-us-east1", "key-queues-europe-west1"}
+    assert again.of(KEY).keys() > plain.of(KEY).keys()
+    assert again.inputs("gcp:kms/keyRing:KeyRing", "keyring-us-east1")["location"] == "us-east1"
+    assert again.of(KEY_MEMBER).keys() - plain.of(KEY_MEMBER).keys() == {f"{name}-agent" for name in added}
+
+
+def test_the_next_operation_is_told_of_every_key() -> None:
+    built = build("dev")
+    told = built.outputs["keys"]
+    assert told.keys() == {"gcp"}
+    assert {"key-" + key.replace("/", "-") for key in told["gcp"]} == built.of(KEY).keys()
+    assert build("dev", previous=built.outputs).of(KEY).keys() == built.of(KEY).keys()

@@ -166,14 +166,3 @@ def test_exports_and_drills_run_by_the_clock(dune: Built) -> None:
         "datastore.databases.delete"
         not in (dune.inputs("gcp:projects/iAMCustomRole:IAMCustomRole", "role-firestore-backup")["permissions"])
     )
-
-
-def test_the_key_of_the_home_region_stays_without_a_tenant() -> None:
-    """It is guarded, so a removal of the last tenant that took it along would be refused as a whole."""
-
-    def quota(document: Document) -> None:
-        document["gcp"]["firestore_cmek_databases"] = 5
-
-    keys = build("dev", quota).of("gcp:kms/cryptoKey:CryptoKey")
-    assert {name for name in keys if "firestore" in name} == {"key-firestore-europe-west1"}
-    assert not any("firestore" in name for name in build("dev").of("gcp:kms/cryptoKey:CryptoKey"))
