@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,10 @@ FAMILIES = (
     "vercel:index/project:Project",
     "vercel:index/projectDomain:ProjectDomain",
 )
-SHARED = {"gcp": ("assets", "audit", "exports", "registry", "uploads")}
-SHARED["aws"] = (*SHARED["gcp"], "uploads-replica")
+SHARED = {
+    "gcp": ["assets", "audit", "exports", "registry", "uploads"],
+    "aws": ["assets", "audit", "exports", "registry", "uploads", "uploads-replica"],
+}
 BUCKETS = {"gcp": "gcp:storage/bucket:Bucket", "aws": "aws:s3/bucket:Bucket"}
 # What a destroy keeps because it is protected, or needed by what is: never a tenant's.
 KEPT = {
@@ -90,17 +92,19 @@ class System:
         hosts: what the environment itself answers for.
         export_days: for how long an export is locked.
         audit_days: for how long the audit archive is.
+        section: a section with a key of its own, which can be taken out.
     """
 
     name: str
     cloud: str
+    prefix: str
     tenants: Mapping[str, str]
     counts: Mapping[str, int]
     instances: frozenset[str] = frozenset()
     hosts: frozenset[str] = frozenset()
     export_days: int = 35
     audit_days: int = 365
-    prefix: str = field(kw_only=True)
+    section: str | None = None
 
     @property
     def exports(self) -> str:
@@ -185,6 +189,7 @@ SYSTEMS = (
         },
         hosts=frozenset({"cdn.tradingjournal.example"}),
         export_days=30,
+        section="tenantry:delivery",
     ),
     System(
         name="S3",
@@ -215,6 +220,7 @@ SYSTEMS = (
         },
         instances=frozenset({"vinsight-prod-pool-general-1"}),
         hosts=frozenset({"api.vinsight.example", "static.vinsight.example", "vinsight.example"}),
+        section="tenantry:queues",
     ),
 )
 
@@ -257,6 +263,20 @@ def nobody_is_left(config: StackConfig) -> None:
 def operated(sandbox: Sandbox, edit: Edit) -> Result:
     sandbox.edit = edit
     return up(sandbox)
+
+
+def taken_out(sandbox: Sandbox, section: str) -> None:
+    """A section can go: what it had is planned to be deleted, but for its keys."""
+
+    def edit(config: StackConfig) -> None:
+        del config[section]
+
+    sandbox.edit = edit
+    plan = preview(sandbox)
+    assert plan.ok, plan.errors
+    deleted = {step.type for step in plan.changed if step.op == "delete"}
+    assert deleted
+    assert not deleted & {"aws:kms/key:Key", "gcp:kms/cryptoKey:CryptoKey", "gcp:kms/keyRing:KeyRing"}
 
 
 def outlived(system: System, kept: list[Leftover], now: dt.datetime) -> None:
@@ -315,6 +335,8 @@ def test_production_from_nothing_to_its_end(system: System, tmp_path: Path) -> N
     assert all(entry["guarded"] for entry in registry["tenants"].values())
     assert whose(system, sandbox)
 
+    if system.section is not None:
+        taken_out(sandbox, system.section)
     with sandbox.cloud() as cloud:
         for tenant in system.tenants:
             cloud.put_object(system.exports, f"final/{tenant}.json", f'{{"tenant": "{tenant}"}}')
