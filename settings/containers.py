@@ -32,6 +32,13 @@ def check_containers(settings: Settings, home: Cloud | None, secrets: Collection
                 fix="set the image of the new revision, or remove the canary",
                 subject=subject,
             )
+    if settings.delivery is not None and settings.delivery.bucket in settings.services:
+        findings.add(
+            f"tenantry:services.{settings.delivery.bucket}",
+            "is the name under which the load balancer routes tenantry:delivery",
+            fix="choose another name for the service",
+            subject=Subject("service", settings.delivery.bucket),
+        )
     for name, task in settings.tasks.items():
         path, subject = f"tenantry:tasks.{name}", Subject("task", name)
         _check_container(path, task, subject, home, secrets, findings)
@@ -41,6 +48,13 @@ def check_containers(settings: Settings, home: Cloud | None, secrets: Collection
                 path, "is the name of a service too", fix="choose another name for one of the two", subject=subject
             )
     for name, queue in settings.queues.items():
+        if name.endswith("-dead") and name.removesuffix("-dead") in settings.queues:
+            findings.add(
+                f"tenantry:queues.{name}",
+                f"is the name of the dead letters of queue {name.removesuffix('-dead')!r}",
+                fix="choose another name",
+                subject=Subject("queue", name),
+            )
         _check_queue(f"tenantry:queues.{name}", queue, settings.services, Subject("queue", name), home, findings)
 
 

@@ -100,5 +100,6 @@ NOT_ENFORCED_ON_GUESTS: Final = (
     "isolation of tenants inside the server: each guest tenant needs a database and a login of its own",
     "connection limit and statement time-out",
     "suspension of logins and rotation of the password: both are done at the provider",
+    "what Vercel was given: running deployments keep a suspended guest's URL",
     "native backups and point-in-time recovery: only what is attested",
 )

@@ -21,6 +21,7 @@ from settings.models import ServiceSettings
 from settings.plan import EnvironmentPlan
 
 _BY_REVISION: Final = "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION"
+_EGRESS: Final = "PRIVATE_RANGES_ONLY"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,9 @@ def create_service(
     """
     account, service = platform.accounts[settings.account], app_name(name)
     template = _template(settings, environment)
-    revision = f"{service}-{_fingerprint({**template, 'service_account': account.email}, environment)}"
+    # the network's own id is known after the first `up` only; what is chosen about it is in the name
+    chosen = {**template, "service_account": account.email, "egress": _EGRESS}
+    revision = f"{service}-{_fingerprint(chosen, environment)}"
     traffic = {revision: 100}
     if settings.canary is not None:
         if stable is None:
@@ -83,7 +86,7 @@ def create_service(
             "revision": revision,
             "service_account": account.email,
             "vpc_access": {
-                "egress": "PRIVATE_RANGES_ONLY",
+                "egress": _EGRESS,
                 "network_interfaces": [{"network": platform.network.id, "subnetwork": platform.subnetwork.id}],
             },
         },

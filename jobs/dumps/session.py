@@ -8,13 +8,11 @@ from typing import Any, Final
 import psycopg
 
 from jobs.dumps.tables import prepare
-from jobs.dumps.tools import Endpoint
+from jobs.dumps.tools import WATCHED, Endpoint
 from jobs.sql.postgres import Connection
 
 _ATTEMPTS: Final = 3
 _PAUSE = 2.0  # seconds before the second attempt; doubles
-# A session is idle while pg_dump works in its snapshot, which can take hours on a path that forgets idle connections.
-_USUAL: Final[dict[str, Any]] = {"connect_timeout": 15, "keepalives_idle": 30}
 
 
 @contextmanager
@@ -41,5 +39,5 @@ def _connect(endpoint: Endpoint, attempts: int) -> Connection:
 
 
 def _once(endpoint: Endpoint) -> Connection:
-    given: dict[str, Any] = {**_USUAL, **endpoint.parameters}
+    given: dict[str, Any] = {**WATCHED, **endpoint.parameters}
     return psycopg.connect(**given, password=endpoint.password, autocommit=True)

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,16 @@ _COMPLAINT: Final = 2_000  # characters of a program's complaint that go into an
 _COMPRESSION: Final = "6"
 
 
+# A dump takes hours on a path that may forget idle connections, and a guest that stalls must not keep others waiting.
+WATCHED: Final[Mapping[str, str]] = {
+    "connect_timeout": "15",
+    "keepalives_idle": "30",
+    "keepalives_interval": "30",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "300000",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """How to open a session: libpq's parameters, and the password apart from them."""
@@ -29,8 +39,8 @@ class Endpoint:
 
     @property
     def conninfo(self) -> str:
-        """Without the password, so it may be an argument."""
-        return make_conninfo("", **self.parameters)
+        """Without the password, so it may be an argument; of a connection that notices when nobody answers any more."""
+        return make_conninfo("", **{**WATCHED, **self.parameters})
 
 
 @dataclass(frozen=True, kw_only=True)
