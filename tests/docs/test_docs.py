@@ -225,7 +225,7 @@ def test_guides_that_messages_name_exist() -> None:
 
 
 def test_refusals_are_quoted_as_the_program_says_them() -> None:
-    said = [string for path in sources("settings", "components") for string in strings(path)]
+    said = [string for path in sources("settings", "components", "jobs") for string in strings(path)]
     rows = table(ROOT / "docs" / "adding-a-tenant.md", "When a change is refused")
     quoted = [quote for row in rows for quote in re.findall(r"`([^`]+)`", row[0])]
     assert len(quoted) >= len(rows) > 5
