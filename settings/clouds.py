@@ -145,8 +145,8 @@ def gcp_plan(gcp: GcpSettings, data_regions: Iterable[str]) -> GcpPlan:
     )
 
 
-def aws_plan(aws: AwsSettings, data_regions: Iterable[str]) -> AwsPlan:
-    """The account, with keys at home, in the backup region and in `data_regions`.
+def aws_plan(aws: AwsSettings) -> AwsPlan:
+    """The account.
 
     Its range in two halves: private subnets share the lower one, each public one is a sixteenth of the upper one.
     """
@@ -157,7 +157,6 @@ def aws_plan(aws: AwsSettings, data_regions: Iterable[str]) -> AwsPlan:
         account_id=aws.account_id,
         region=aws.region,
         backup_region=aws.backup_region,
-        key_regions=tuple(sorted({aws.region, aws.backup_region, *data_regions})),
         network=aws.network,
         zones=tuple(
             ZonePlan(name=zone, private_range=str(private_ranges[index]), public_range=str(public_ranges[index]))

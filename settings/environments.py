@@ -193,11 +193,10 @@ def environment_plan(
 ) -> EnvironmentPlan:
     """The environment, with keys wherever one of `instances` or `tenants` keeps data under a key."""
     environment = settings.environment
-    regions: dict[Cloud, set[str]] = {"gcp": set(), "aws": set()}
+    regions = {tenant.region for tenant in tenants if tenant.on_firestore is not None and tenant.firestore.cmek}
     for instance in instances:
-        cloud: Cloud = "gcp" if instance.kind == "cloudsql" else "aws"
-        regions[cloud] |= {instance.region} | ({instance.replica_region} if instance.replica_region else set())
-    regions["gcp"] |= {tenant.region for tenant in tenants if tenant.on_firestore is not None and tenant.firestore.cmek}
+        if instance.kind == "cloudsql":
+            regions |= {instance.region} | ({instance.replica_region} if instance.replica_region else set())
     return EnvironmentPlan(
         name=environment.name,
         organization=environment.organization,
@@ -208,8 +207,8 @@ def environment_plan(
             "managed-by": "tenantry",
         },
         home=home,
-        on_gcp=None if settings.gcp is None else gcp_plan(settings.gcp, regions["gcp"]),
-        on_aws=None if settings.aws is None else aws_plan(settings.aws, regions["aws"]),
+        on_gcp=None if settings.gcp is None else gcp_plan(settings.gcp, regions),
+        on_aws=None if settings.aws is None else aws_plan(settings.aws),
         buckets=BucketNames(**environment_buckets(settings)),
         audit_retention_days=AUDIT_RETENTION_DAYS_SOX if environment.sox else AUDIT_RETENTION_DAYS,
         lock=settings.backups.lock,

@@ -12,7 +12,7 @@ from settings.defaults import FLOORS, HOME_KINDS, below_floor
 from settings.errors import Findings, Subject
 from settings.models import InstanceOptions, PoolSettings, Settings
 from settings.plan import InstancePlan
-from settings.rds import check_identifiers, check_rds
+from settings.rds import check_rds
 from settings.types import Cloud, SqlKind
 
 
@@ -59,7 +59,7 @@ def plan_instance(declared: Declared, settings: Settings, findings: Findings) ->
     _check_regions(declared, settings, findings)
     name_of = names.pool_instance if declared.placement == "shared" else names.tenant_instance
     name = name_of(environment.organization, environment.name, declared.subject.name, declared.options["generation"])
-    instance = InstancePlan(
+    return InstancePlan(
         key=declared.key,
         name=name,
         path=declared.path,
@@ -71,9 +71,6 @@ def plan_instance(declared: Declared, settings: Settings, findings: Findings) ->
         recreate_after_loss=declared.recreate_after_loss,
         **declared.options,
     )
-    if declared.kind == "rds":
-        check_identifiers(declared, name, instance.replica_name, findings)
-    return instance
 
 
 def _cloud(kind: SqlKind) -> Cloud:
@@ -98,8 +95,10 @@ def _check_floors(declared: Declared, settings: Settings, findings: Findings) ->
 def _check_regions(declared: Declared, settings: Settings, findings: Findings) -> None:
     section = section_of(_cloud(declared.kind), settings)
     check_region(declared.region, declared.kind, declared.region_path, declared.subject, findings)
-    # an RDS instance is in the home region or refused
-    if declared.kind == "cloudsql" and declared.region == section.backup_region != section.region:
+    if declared.kind == "rds":
+        # it is in the home region and without a replica, or refused
+        return
+    if declared.region == section.backup_region != section.region:
         findings.add(
             declared.region_path,
             "is gcp.backup_region, so the exports would stay in the region they are to survive (R3.2)",

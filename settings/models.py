@@ -161,7 +161,7 @@ class InstanceOptions(Model):
     max_connections: Annotated[int, Field(ge=25, le=5000)] | None = None
     """PostgreSQL's max_connections; the connection limits promised to tenants must fit in."""
     replica_region: Region | None = None
-    """Region of a read replica, which is what survives the loss of the home region (R1.5, R3.3)."""
+    """Cloud SQL only: region of a read replica, which is what survives the loss of the home region (R1.5, R3.3)."""
     generation: Annotated[int, Field(ge=1, le=999)] | None = None
     """Part of the instance's name; raised when an instance is rebuilt: Cloud SQL reserves a deleted name, and RDS keeps
     final snapshots under it."""

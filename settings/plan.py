@@ -72,8 +72,6 @@ class AwsPlan:
     account_id: str
     region: str
     backup_region: str
-    key_regions: tuple[str, ...]
-    """Every region that holds data, so that needs keys: home, backup, and those of instances and replicas."""
     network: str
     zones: tuple[ZonePlan, ...]
     jobs_image: str

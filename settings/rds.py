@@ -16,7 +16,6 @@ _OLD_FAMILIES: Final = frozenset({"t1", "t2", "m1", "m2", "m3", "m4", "r3", "r4"
 _LEAST_DISK_GB: Final = 20  # CreateDBInstance, AllocatedStorage of gp3
 # Storage autoscaling needs a bound at least 10 % above the disk (RDS user guide).
 _LEAST_GROWTH_PERCENT: Final = 10
-_LONGEST_IDENTIFIER: Final = 63  # CreateDBInstance, DBInstanceIdentifier
 
 
 def check_rds(declared: Declared, aws: AwsSettings, findings: Findings) -> None:
@@ -26,6 +25,14 @@ def check_rds(declared: Declared, aws: AwsSettings, findings: Findings) -> None:
     _check_disk(declared, findings)
     if options["edition"] is not None:
         declared.report("edition", "kind is rds, which has no edition", fix="remove edition", findings=findings)
+    if options["replica_region"] is not None:
+        # RDS user guide, limitations of Secrets Manager integration; every instance has such a password
+        declared.report(
+            "replica_region",
+            "RDS refuses a replica of an instance whose master password it manages",
+            fix="remove replica_region: automated backups are replicated to aws.backup_region, and restored there",
+            findings=findings,
+        )
     if declared.region != aws.region and cloud_of_region(declared.region) == "aws":
         findings.add(
             declared.region_path,
@@ -41,19 +48,6 @@ def check_rds(declared: Declared, aws: AwsSettings, findings: Findings) -> None:
             f"is also the hour of the maintenance window ({options['maintenance_hour']})",
             fix="set backup_hour or maintenance_hour to another hour",
             findings=findings,
-        )
-
-
-def check_identifiers(declared: Declared, name: str, replica_name: str, findings: Findings) -> None:
-    """Add an identifier that is too long; without two hyphens in a row they are by how ids are made."""
-    longest = name if declared.options["replica_region"] is None else replica_name
-    if len(longest) > _LONGEST_IDENTIFIER:
-        findings.add(
-            declared.places.get("replica_region", declared.path),
-            f"its RDS identifier {longest!r} has {len(longest)} characters of at most {_LONGEST_IDENTIFIER}",
-            fix="choose a shorter id, or do without replica_region",
-            value=declared.options["replica_region"],
-            subject=declared.subject,
         )
 
 

@@ -26,9 +26,8 @@ def _instance(kind: SqlKind, placement: Placement) -> InstancePlan:
     )
 
 
-def _replicated(scope: FailureScope) -> Achievable:
-    instance = _instance("cloudsql", "dedicated")
-    return of_instance(scope, replace(instance, availability="REGIONAL", replica_region="away"))
+def _redundant(kind: SqlKind, replica_region: str | None = None) -> InstancePlan:
+    return replace(_instance(kind, "dedicated"), availability="REGIONAL", replica_region=replica_region)
 
 
 def _firestore(location: str) -> FirestorePlan:
@@ -53,9 +52,12 @@ def _guest(scope: FailureScope) -> Achievable:
 _ROWS: Final[dict[str, Callable[[FailureScope], Achievable]]] = {
     "cloudsql, on a pool": lambda scope: of_instance(scope, _instance("cloudsql", "shared")),
     "cloudsql, dedicated": lambda scope: of_instance(scope, _instance("cloudsql", "dedicated")),
+    "cloudsql, dedicated, with availability REGIONAL and a replica_region": lambda scope: of_instance(
+        scope, _redundant("cloudsql", "away")
+    ),
     "rds, on a pool": lambda scope: of_instance(scope, _instance("rds", "shared")),
     "rds, dedicated": lambda scope: of_instance(scope, _instance("rds", "dedicated")),
-    "either, dedicated, with availability REGIONAL and a replica_region": _replicated,
+    "rds, dedicated, with availability REGIONAL": lambda scope: of_instance(scope, _redundant("rds")),
     "firestore, in a region": lambda scope: of_firestore(scope, _firestore("europe-west1")),
     "firestore, in a multi-region": lambda scope: of_firestore(scope, _firestore("eur3")),
     "external, nothing attested": _guest,

@@ -19,6 +19,7 @@ RESTORE_MINUTES: Final = 60
 SINGLE_TENANT_RESTORE_MINUTES: Final = 180
 """Clone of a shared instance, export of one database out of it, import: PITR is whole-instance."""
 REPLICA_LAG_MINUTES: Final = 5
+"""Cloud SQL: a replica in another region, which RDS refuses."""
 REPLICA_PROMOTION_MINUTES: Final = 30
 REPLICATED_BACKUP_LAG_MINUTES: Final = 30
 """RDS: automated backups are replicated to the backup region, under a key of that region."""
@@ -75,17 +76,12 @@ def of_instance(scope: FailureScope, instance: InstancePlan) -> Achievable:
 
 
 def _instance_without_its_region(instance: InstancePlan, who: str) -> Achievable:
+    if instance.kind == "rds":
+        return Achievable(
+            who=who, rpo_minutes=REPLICATED_BACKUP_LAG_MINUTES, rto_minutes=REPLICATED_BACKUP_RESTORE_MINUTES
+        )
     if instance.replica_region is not None:
         return Achievable(who=who, rpo_minutes=REPLICA_LAG_MINUTES, rto_minutes=REPLICA_PROMOTION_MINUTES)
-    if instance.kind == "rds":
-        replica = "set replica_region (without a replica, replicated backups are restored there)"
-        return Achievable(
-            who=who,
-            rpo_minutes=REPLICATED_BACKUP_LAG_MINUTES,
-            rto_minutes=REPLICATED_BACKUP_RESTORE_MINUTES,
-            improve_rpo=replica,
-            improve_rto=replica,
-        )
     # Cloud SQL's native backups and their logs are encrypted with a key of the lost region: they do not count.
     replica = "set replica_region (without a replica, the daily export is the only copy elsewhere)"
     return Achievable(

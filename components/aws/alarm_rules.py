@@ -18,7 +18,6 @@ from components.aws.channels import Severity
 from components.aws.log_metrics import LogMetric
 from settings.plan import EnvironmentPlan, InstancePlan
 
-REPLICA_LAG_SECONDS: Final = 300  # the shortest RPO of a reference system's database (R3.3, S2: 5 min)
 # Every disk may grow, and RDS grows one that has less than 10 % free, so `thresholds.disk` would only tell of that.
 # Half of it, of the size that the disk began with, means that growth does not keep up, or is at `disk_limit_gb`.
 FREE_DISK_SHARE: Final = 0.05
@@ -30,89 +29,64 @@ _AGE_PERIOD: Final = 2 * _HOUR
 
 
 def instance_alarms(environment: EnvironmentPlan, instance: InstancePlan, *, muted: bool) -> list[Alarm]:
-    """Processor, connections, disk and replication of one instance; muted while its one tenant is suspended (R2.6)."""
+    """Processor, connections and disk of one instance; muted while its one tenant is suspended (R2.6)."""
     limits = environment.monitoring.thresholds
     scale = "Raise `tier` of the instance in the stack file, or give that tenant an instance of its own."
 
-    def metric(cloud_name: str, name: str, statistic: str) -> Metric:
+    def metric(name: str, statistic: str) -> Metric:
         return Metric(
-            namespace="AWS/RDS", name=name, statistic=statistic, dimensions={"DBInstanceIdentifier": cloud_name}
+            namespace="AWS/RDS", name=name, statistic=statistic, dimensions={"DBInstanceIdentifier": instance.name}
         )
 
-    def load(cloud_name: str, suffix: str, region: str) -> list[Alarm]:
-        return [
-            Alarm(
-                key=f"database-{instance.key}{suffix}-cpu",
-                title=f"Database instance {cloud_name} is busy or silent",
-                severity="warning",
-                source=metric(cloud_name, "CPUUtilization", "Average"),
-                threshold=round(limits.cpu * 100, 2),
-                period=300,
-                periods=3,
-                # an instance that reports nothing for a quarter of an hour is down
-                missing="breaching",
-                region=region,
-                enabled=not muted,
-                labels=instance.labels,
-                meaning=f"Processors above {limits.cpu:.0%} for 15 minutes, or no report at all.",
-                first=f"Find the busy tenant in Database Insights. {scale}",
-            ),
-            Alarm(
-                key=f"database-{instance.key}{suffix}-connections",
-                title=f"Database instance {cloud_name} runs out of connections",
-                severity="warning",
-                source=metric(cloud_name, "DatabaseConnections", "Maximum"),
-                threshold=int(limits.connections * instance.max_connections),
-                period=60,
-                periods=5,
-                missing="ignore",
-                region=region,
-                enabled=not muted,
-                labels=instance.labels,
-                meaning=f"Above {limits.connections:.0%} of {instance.max_connections} connections for 5 minutes.",
-                first="Find the tenant that holds them; lower its `connection_limit`, or raise `max_connections`.",
-            ),
-            Alarm(
-                key=f"database-{instance.key}{suffix}-disk",
-                title=f"Database instance {cloud_name} runs out of disk",
-                severity="warning",
-                source=metric(cloud_name, "FreeStorageSpace", "Minimum"),
-                comparison="LessThanThreshold",
-                threshold=int(FREE_DISK_SHARE * instance.disk_gb * _GB),
-                period=300,
-                periods=3,
-                missing="ignore",
-                region=region,
-                enabled=not muted,
-                labels=instance.labels,
-                meaning="Less is free than growth should leave: the disk is at `disk_limit_gb`, or fills too fast.",
-                first="Raise `disk_limit_gb` of the instance in the stack file and deploy; RDS grows the disk.",
-            ),
-        ]
-
-    found = load(instance.name, "", instance.region)
-    if instance.replica_region is not None:
-        found += load(instance.replica_name, "-replica", instance.replica_region)
-        found.append(
-            Alarm(
-                key=f"database-{instance.key}-replica-lag",
-                title=f"Replica {instance.replica_name} lags behind",
-                severity="warning",
-                source=metric(instance.replica_name, "ReplicaLag", "Maximum"),
-                threshold=REPLICA_LAG_SECONDS,
-                period=60,
-                periods=5,
-                # a replica that has stopped replicating reports no lag
-                missing="breaching",
-                region=instance.replica_region,
-                enabled=not muted,
-                labels=instance.labels,
-                meaning=f"More than {REPLICA_LAG_SECONDS} s behind for 5 minutes: it does not meet the region's RPO.",
-                first="Compare the load of both; look at the replication state of the replica in the RDS console.",
-                guide=RESTORE_GUIDE,
-            )
-        )
-    return found
+    return [
+        Alarm(
+            key=f"database-{instance.key}-cpu",
+            title=f"Database instance {instance.name} is busy or silent",
+            severity="warning",
+            source=metric("CPUUtilization", "Average"),
+            threshold=round(limits.cpu * 100, 2),
+            period=300,
+            periods=3,
+            # an instance that reports nothing for a quarter of an hour is down
+            missing="breaching",
+            region=instance.region,
+            enabled=not muted,
+            labels=instance.labels,
+            meaning=f"Processors above {limits.cpu:.0%} for 15 minutes, or no report at all.",
+            first=f"Find the busy tenant in Database Insights. {scale}",
+        ),
+        Alarm(
+            key=f"database-{instance.key}-connections",
+            title=f"Database instance {instance.name} runs out of connections",
+            severity="warning",
+            source=metric("DatabaseConnections", "Maximum"),
+            threshold=int(limits.connections * instance.max_connections),
+            period=60,
+            periods=5,
+            missing="ignore",
+            region=instance.region,
+            enabled=not muted,
+            labels=instance.labels,
+            meaning=f"Above {limits.connections:.0%} of {instance.max_connections} connections for 5 minutes.",
+            first="Find the tenant that holds them; lower its `connection_limit`, or raise `max_connections`.",
+        ),
+        Alarm(
+            key=f"database-{instance.key}-disk",
+            title=f"Database instance {instance.name} runs out of disk",
+            severity="warning",
+            source=metric("FreeStorageSpace", "Minimum"),
+            comparison="LessThanThreshold",
+            threshold=int(FREE_DISK_SHARE * instance.disk_gb * _GB),
+            period=300,
+            periods=3,
+            missing="ignore",
+            region=instance.region,
+            enabled=not muted,
+            labels=instance.labels,
+            meaning="Less is free than growth should leave: the disk is at `disk_limit_gb`, or fills too fast.",
+            first="Raise `disk_limit_gb` of the instance in the stack file and deploy; RDS grows the disk.",
+        ),
+    ]
 
 
 def _failed(metric: LogMetric, *, title: str, severity: Severity, meaning: str, first: str) -> Alarm:

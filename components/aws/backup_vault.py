@@ -257,7 +257,7 @@ def create_restore_test(
         ),
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[vaults.home]),
     )
-    network = platform.database_networks[environment.aws.region]
+    network = platform.database_network
     selection = aws.backup.RestoreTestingSelection(
         "restore-test-instances",
         name="rds",

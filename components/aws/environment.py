@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from components.aws.audit import create_trail
-from components.aws.database_network import create_database_network, create_replica_network
+from components.aws.database_network import create_database_network
 from components.aws.jobs import create_cluster, create_task_log_group
 from components.aws.keys import create_keys
 from components.aws.network import create_network
@@ -27,24 +27,12 @@ def create_aws_environment(plan: Plan, *, guard: Guard, parent: pulumi.Resource)
     key before it is known everywhere is tried again.
     """
     environment = plan.environment
-    home = environment.aws.region
-    instances = plan.instances_of("rds")
-    replica_regions = sorted({each.replica_region for each in instances if each.replica_region is not None})
-    keys = create_keys(environment, replica_regions, guard=guard, parent=parent)
+    keys = create_keys(environment, guard=guard, parent=parent)
     roles = create_roles(environment, parent=parent)
     flow_role = create_flow_log_role(environment, parent=parent)
     network = create_network(environment, flow_role=flow_role, keys=keys, guard=guard, parent=parent)
     groups = create_workload_groups(environment, network.vpc, guests=_has_guests(plan), parent=parent)
     database_group = create_database_group(environment, network.vpc, groups, parent=parent)
-    database_networks = {
-        home: create_database_network(environment, network.private_subnets, database_group, parent=parent),
-        **{
-            region: create_replica_network(
-                environment, region, flow_role=flow_role, keys=keys, guard=guard, parent=parent
-            )
-            for region in replica_regions
-        },
-    }
     storage = create_shared_buckets(environment, keys, guard=guard, parent=parent)
     platform = AwsPlatform(
         roles=roles.workloads,
@@ -57,7 +45,7 @@ def create_aws_environment(plan: Plan, *, guard: Guard, parent: pulumi.Resource)
         public_subnets=network.public_subnets,
         egress=network.egress,
         security_groups=groups,
-        database_networks=database_networks,
+        database_network=create_database_network(environment, network.private_subnets, database_group, parent=parent),
         buckets=storage.buckets,
         uploads_replica=storage.uploads_replica,
         replication_role=storage.replication_role,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final, cast
 
 import pulumi
@@ -30,7 +30,7 @@ _PURPOSE: Final[Mapping[KeyUse, str]] = {
 
 
 def create_keys(
-    environment: EnvironmentPlan, replica_regions: Collection[str], *, guard: Guard, parent: pulumi.Resource
+    environment: EnvironmentPlan, *, guard: Guard, parent: pulumi.Resource
 ) -> dict[tuple[KeyUse, str], Key]:
     """Create the keys that the environment's data needs, in each region where data is.
 
@@ -38,14 +38,12 @@ def create_keys(
 
     Args:
         environment: its regions.
-        replica_regions: where instances have replicas, which log like any other.
         guard: the deletion guard.
         parent: owning component.
     """
     home, away = environment.aws.region, environment.aws.backup_region
-    uses: dict[str, tuple[KeyUse, ...]] = dict.fromkeys(replica_regions, ("sql", "logs"))
     # what is copied away is encrypted where it is, so that it survives the home region; so is the audit archive
-    uses[home] = uses[away] = ("sql", "storage", "secrets", "logs", "backup")
+    uses: dict[str, tuple[KeyUse, ...]] = dict.fromkeys((home, away), ("sql", "storage", "secrets", "logs", "backup"))
     if environment.delivery is not None and environment.home == "aws":
         # CloudFront and its firewall log where they are run from
         uses[GLOBAL_REGION] = tuple(dict.fromkeys((*uses.get(GLOBAL_REGION, ()), "logs")))

@@ -68,11 +68,10 @@ def create_aws_monitoring(
         parent: the component that owns them.
     """
     platform = amazon.platform
-    replicas = {instance.replica_region for instance in instances if instance.replica_region is not None}
-    homes = {environment.aws.region, *(instance.region for instance in instances)}
+    home = environment.aws.region
     # one application, watched from its home
     watched = environment.home == "aws"
-    regions = {*homes, *replicas, *([GLOBAL_REGION] if watched else [])}
+    regions = {home, *([GLOBAL_REGION] if watched else [])}
     channels = create_channels(name, environment, external_secrets, regions=regions, guard=guard, parent=parent)
     create_log_metrics(
         name,
@@ -110,15 +109,15 @@ def create_aws_monitoring(
     }
     for conjunction in burning:
         alarms[conjunction.key] = create_conjunction(name, conjunction, environment, channels, parent=parent)
-    for region in sorted(homes | replicas if instances else ()):
+    if instances:
         aws.rds.EventSubscription(
-            f"{name}-database-events-{region}",
+            f"{name}-database-events-{home}",
             name=f"{prefix(environment)}-databases",
-            sns_topic=channels.topics[region, "warning"].arn,
+            sns_topic=channels.topics[home, "warning"].arn,
             source_type="db-instance",
             event_categories=list(_RDS_EVENTS),
             enabled=True,
-            region=region,
+            region=home,
             opts=guard.retrying(parent, depends_on=channels.ready),
         )
     dashboards = create_dashboards(name, environment, jobs_group=jobs_log_group(environment), parent=parent)

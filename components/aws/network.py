@@ -44,9 +44,7 @@ def create_network(
 ) -> Network:
     """Create the network; nothing in it accepts a connection until a security group says so."""
     opts = pulumi.ResourceOptions(parent=parent)
-    vpc = create_vpc(
-        "network", environment, environment.aws.region, flow_role=flow_role, keys=keys, guard=guard, parent=parent
-    )
+    vpc = create_vpc(environment, flow_role=flow_role, keys=keys, guard=guard, parent=parent)
     gateway = aws.ec2.InternetGateway("internet", vpc_id=vpc.id, tags=_named(environment, "internet"), opts=opts)
     public_table = aws.ec2.RouteTable("public-routes", vpc_id=vpc.id, tags=_named(environment, "public"), opts=opts)
     public_route = aws.ec2.Route(

@@ -62,7 +62,7 @@ class Bucket:
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseNetwork:
-    """Where the databases of one region are: private subnets, and a group that lets in other groups only."""
+    """Where the databases are: private subnets, and a group that lets in other groups only."""
 
     subnet_group: aws.rds.SubnetGroup
     security_group: aws.ec2.SecurityGroup
@@ -90,8 +90,7 @@ class AwsPlatform:
     security_groups: Mapping[Workload, aws.ec2.SecurityGroup]
     """Where a workload's tasks run (the scheduler has none); a database lets in the groups that need it, never an
     address range."""
-    database_networks: Mapping[str, DatabaseNetwork]
-    """By region: the home region, and each in which an instance has a replica."""
+    database_network: DatabaseNetwork
     buckets: Mapping[BucketRole, Bucket]
     uploads_replica: Bucket
     """The copy of the uploads in the backup region."""
@@ -104,13 +103,12 @@ class AwsPlatform:
 
 @dataclass(frozen=True, kw_only=True)
 class RdsInstance:
-    """An instance, its parameter group and, where configured, its replica in another region."""
+    """An instance, shared or dedicated."""
 
     plan: InstancePlan
     resource: aws.rds.Instance
     arn: str
     """A literal."""
-    replica: aws.rds.Instance | None
 
 
 @dataclass(frozen=True, kw_only=True)

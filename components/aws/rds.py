@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pulumi
 import pulumi_aws as aws
@@ -59,38 +57,65 @@ def create_instance(
     guard: Guard,
     parent: pulumi.Resource,
 ) -> RdsInstance:
-    """Create the instance, the copies of its backups in the backup region and, when asked for, its replica.
+    """Create the instance and the copies of its backups in the backup region.
 
     RDS manages the master password, which Pulumi never sees. Everything inside the instance is the SQL job's work.
     """
-    arn = database_arn(environment, plan.name)
-    place = _place(
-        f"{plan.key}-instance",
-        plan.name,
-        plan.region,
-        plan=plan,
-        environment=environment,
-        platform=platform,
-        guard=guard,
-        parent=parent,
-    )
+    name, arn = f"{plan.key}-instance", database_arn(environment, plan.name)
+    log_groups = _log_groups(name, plan, platform, guard=guard, parent=parent)
+    key, network = platform.keys["sql", plan.region], platform.database_network
+    monitoring = platform.database_monitoring_role
     instance = aws.rds.Instance(
-        f"{plan.key}-instance",
+        name,
+        region=plan.region,
+        identifier=plan.name,
         engine="postgres",
         # a major version: AWS keeps the minor one up to date, which is no difference to this
         engine_version=plan.major_version,
         allow_major_version_upgrade=True,
+        auto_minor_version_upgrade=True,
+        instance_class=plan.tier,
+        multi_az=plan.availability == "REGIONAL",
         allocated_storage=plan.disk_gb,
+        max_allocated_storage=plan.disk_limit_gb or _LARGEST_DISK_GB,
+        storage_type="gp3",
+        storage_encrypted=True,
+        kms_key_id=key.arn,
         username=ADMIN_USER,
         manage_master_user_password=True,
         master_user_secret_kms_key_id=platform.keys["secrets", plan.region].arn,
-        multi_az=plan.availability == "REGIONAL",
+        iam_database_authentication_enabled=True,
+        db_subnet_group_name=network.subnet_group.name,
+        vpc_security_group_ids=[network.security_group.id],
+        network_type="IPV4",
+        publicly_accessible=False,
+        port=POSTGRES_PORT,
+        ca_cert_identifier=CA,
+        parameter_group_name=_parameter_group(name, plan, parent).name,
+        backup_retention_period=plan.pitr_days,
+        backup_window=f"{plan.backup_hour:02d}:00-{plan.backup_hour:02d}:30",
+        maintenance_window=_maintenance_window(plan),
+        copy_tags_to_snapshot=True,
+        delete_automated_backups=False,
+        deletion_protection=plan.guarded,
         skip_final_snapshot=False,
         final_snapshot_identifier=f"{plan.name}-final",
+        # in production what needs a restart waits for the maintenance window
+        apply_immediately=environment.name != "prod",
+        database_insights_mode="standard",
+        performance_insights_enabled=True,
+        performance_insights_kms_key_id=key.arn,
+        performance_insights_retention_period=INSIGHTS_DAYS,
+        monitoring_interval=MONITORING_SECONDS,
+        monitoring_role_arn=monitoring.arn,
+        enabled_cloudwatch_logs_exports=list(LOG_EXPORTS),
+        tags=dict(plan.labels),
         opts=guard.options(
-            parent, guarded=plan.guarded, depends_on=place.depends_on, ignore_changes=["allocatedStorage"]
+            parent,
+            guarded=plan.guarded,
+            depends_on=[*log_groups, *monitoring.ready],
+            ignore_changes=["allocatedStorage"],
         ),
-        **place.settings,
     )
     aws.rds.InstanceAutomatedBackupsReplication(
         f"{plan.key}-backup-copies",
@@ -107,141 +132,35 @@ def create_instance(
         platform=platform,
         parent=parent,
     )
-    replica = None
-    if plan.replica_region is not None:
-        replica = _create_replica(
-            plan.replica_region,
-            instance,
-            plan=plan,
-            environment=environment,
-            platform=platform,
-            guard=guard,
-            parent=parent,
-        )
-    return RdsInstance(plan=plan, resource=instance, arn=arn, replica=replica)
+    return RdsInstance(plan=plan, resource=instance, arn=arn)
 
 
-def _create_replica(
-    region: str,
-    primary: aws.rds.Instance,
-    *,
-    plan: InstancePlan,
-    environment: EnvironmentPlan,
-    platform: AwsPlatform,
-    guard: Guard,
-    parent: pulumi.Resource,
-) -> aws.rds.Instance:
-    """A replica takes engine, user and disk from its primary; its settings are there for the day it is promoted."""
-    name = f"{plan.key}-replica"
-    place = _place(
-        name,
-        plan.replica_name,
-        region,
-        plan=plan,
-        environment=environment,
-        platform=platform,
-        guard=guard,
-        parent=parent,
-    )
-    return aws.rds.Instance(
-        name,
-        replicate_source_db=database_arn(environment, plan.name),
-        multi_az=False,
-        # it holds nothing of its own, and RDS takes no final snapshot of a replica
-        skip_final_snapshot=True,
-        opts=guard.options(
-            parent,
-            guarded=plan.guarded,
-            depends_on=[primary, *place.depends_on],
-            ignore_changes=["allocatedStorage"],
-        ),
-        **place.settings,
-    )
-
-
-@dataclass(frozen=True)
-class _Place:
-    """What an instance is given where it is, and what has to exist there before."""
-
-    settings: Mapping[str, Any]
-    depends_on: Sequence[pulumi.Resource]
-
-
-def _place(
-    name: str,
-    identifier: str,
-    region: str,
-    *,
-    plan: InstancePlan,
-    environment: EnvironmentPlan,
-    platform: AwsPlatform,
-    guard: Guard,
-    parent: pulumi.Resource,
-) -> _Place:
-    """Create log groups and parameter group, and list the settings that an instance and its replica share."""
-    # RDS would create them by itself: without a key, and to be kept for ever
-    log_groups = [
+def _log_groups(
+    name: str, plan: InstancePlan, platform: AwsPlatform, *, guard: Guard, parent: pulumi.Resource
+) -> list[aws.cloudwatch.LogGroup]:
+    """What RDS would create by itself: without a key, and to be kept for ever."""
+    return [
         aws.cloudwatch.LogGroup(
             f"{name}-{log}-log",
-            region=region,
-            name=f"/aws/rds/instance/{identifier}/{log}",
+            region=plan.region,
+            name=f"/aws/rds/instance/{plan.name}/{log}",
             retention_in_days=LOG_DAYS,
-            kms_key_id=platform.keys["logs", region].arn,
+            kms_key_id=platform.keys["logs", plan.region].arn,
             opts=guard.retrying(parent),
         )
         for log in LOG_EXPORTS
     ]
-    parameters = _parameter_group(name, identifier, region, plan, parent)
-    network, key = platform.database_networks[region], platform.keys["sql", region]
-    monitoring = platform.database_monitoring_role
-    settings = {
-        "region": region,
-        "identifier": identifier,
-        "instance_class": plan.tier,
-        "storage_type": "gp3",
-        "storage_encrypted": True,
-        "kms_key_id": key.arn,
-        "max_allocated_storage": plan.disk_limit_gb or _LARGEST_DISK_GB,
-        "db_subnet_group_name": network.subnet_group.name,
-        "vpc_security_group_ids": [network.security_group.id],
-        "network_type": "IPV4",
-        "publicly_accessible": False,
-        "port": POSTGRES_PORT,
-        "ca_cert_identifier": CA,
-        "iam_database_authentication_enabled": True,
-        "parameter_group_name": parameters.name,
-        "backup_retention_period": plan.pitr_days,
-        "backup_window": f"{plan.backup_hour:02d}:00-{plan.backup_hour:02d}:30",
-        "maintenance_window": _maintenance_window(plan),
-        "copy_tags_to_snapshot": True,
-        "delete_automated_backups": False,
-        "deletion_protection": plan.guarded,
-        "auto_minor_version_upgrade": True,
-        # in production what needs a restart waits for the maintenance window
-        "apply_immediately": environment.name != "prod",
-        "database_insights_mode": "standard",
-        "performance_insights_enabled": True,
-        "performance_insights_kms_key_id": key.arn,
-        "performance_insights_retention_period": INSIGHTS_DAYS,
-        "monitoring_interval": MONITORING_SECONDS,
-        "monitoring_role_arn": monitoring.arn,
-        "enabled_cloudwatch_logs_exports": list(LOG_EXPORTS),
-        "tags": dict(plan.labels),
-    }
-    return _Place(settings, [*log_groups, *monitoring.ready])
 
 
-def _parameter_group(
-    name: str, identifier: str, region: str, plan: InstancePlan, parent: pulumi.Resource
-) -> aws.rds.ParameterGroup:
+def _parameter_group(name: str, plan: InstancePlan, parent: pulumi.Resource) -> aws.rds.ParameterGroup:
     """Named after the major version: another one is another group, made before the instance leaves the old one."""
     parameters = {**_PARAMETERS, "max_connections": str(plan.max_connections)}
     return aws.rds.ParameterGroup(
         f"{name}-parameters",
-        region=region,
-        name=f"{identifier}-postgres{plan.major_version}",
+        region=plan.region,
+        name=f"{plan.name}-postgres{plan.major_version}",
         family=f"postgres{plan.major_version}",
-        description=f"{identifier}, PostgreSQL {plan.major_version}",
+        description=f"{plan.name}, PostgreSQL {plan.major_version}",
         parameters=[
             {"name": key, "value": value, "apply_method": "pending-reboot" if key in _STATIC else "immediate"}
             for key, value in sorted(parameters.items())

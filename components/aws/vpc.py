@@ -20,7 +20,7 @@ FLOW_LOG_DAYS: Final = 365
 
 
 def create_flow_log_role(environment: EnvironmentPlan, *, parent: pulumi.Resource) -> Role:
-    """The role with which VPCs of any region write their flow logs."""
+    """The role with which the VPC writes its flow log."""
     group = log_group_name(environment, "flow")
     return create_role(
         environment,
@@ -31,7 +31,7 @@ def create_flow_log_role(environment: EnvironmentPlan, *, parent: pulumi.Resourc
             allow(
                 "Write",
                 ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                [f"{log_group_arn(environment, group, region)}:*" for region in environment.aws.key_regions],
+                f"{log_group_arn(environment, group)}:*",
             ),
             # a list of names, for which no narrower resource exists
             allow("Find", "logs:DescribeLogGroups", "*"),
@@ -41,9 +41,7 @@ def create_flow_log_role(environment: EnvironmentPlan, *, parent: pulumi.Resourc
 
 
 def create_vpc(
-    name: str,
     environment: EnvironmentPlan,
-    region: str,
     *,
     flow_role: Role,
     keys: Mapping[tuple[KeyUse, str], Key],
@@ -51,8 +49,9 @@ def create_vpc(
     parent: pulumi.Resource,
 ) -> aws.ec2.Vpc:
     """Create a VPC with the environment's range, its default security group emptied and its flow log on."""
+    region = environment.aws.region
     vpc = aws.ec2.Vpc(
-        name,
+        "network",
         region=region,
         cidr_block=environment.aws.network,
         enable_dns_support=True,
@@ -61,7 +60,7 @@ def create_vpc(
         opts=pulumi.ResourceOptions(parent=parent),
     )
     aws.ec2.DefaultSecurityGroup(
-        f"{name}-default-group",
+        "network-default-group",
         region=region,
         vpc_id=vpc.id,
         ingress=[],
@@ -71,7 +70,7 @@ def create_vpc(
     )
     group_name = log_group_name(environment, "flow")
     group = aws.cloudwatch.LogGroup(
-        f"{name}-flow-logs",
+        "network-flow-logs",
         region=region,
         name=group_name,
         retention_in_days=FLOW_LOG_DAYS,
@@ -79,7 +78,7 @@ def create_vpc(
         opts=guard.retrying(parent),
     )
     aws.ec2.FlowLog(
-        f"{name}-flow",
+        "network-flow",
         region=region,
         vpc_id=vpc.id,
         traffic_type="ALL",

@@ -18,7 +18,7 @@ _BUILDERS: Final[Mapping[str, Callable[[], Built]]] = {
     # Queues, tasks and several services, which no example has on AWS.
     "application-on-aws": application_on_aws.full,
 }
-# A dedicated instance with a replica, and alarms of a service.
+# A dedicated instance, and alarms of a service.
 _ENVIRONMENT: Final = "environment-on-aws"
 _SERVICE: Final = LoadBalanced(key="gateway", load_balancer="app/gateway/1", target_group="targetgroup/gateway/2")
 NAMES: Final = (*_BUILDERS, _ENVIRONMENT)

@@ -29,8 +29,6 @@ from tests.components.program import Built, Document, Edit, StackName, _await, e
 ACCOUNT: Final = "123456789012"
 HOME: Final = "eu-central-1"
 AWAY: Final = "eu-west-1"
-FAR: Final = "eu-north-1"
-"""Region of a replica that is not the backup region."""
 IMAGE: Final = f"{ACCOUNT}.dkr.ecr.{HOME}.amazonaws.com/tenantry/jobs@sha256:{'0' * 64}"
 
 _BASE: Final[Document] = {

@@ -55,7 +55,6 @@ def _raw() -> Raw:
                     "disk_gb": 100,
                     "disk_limit_gb": 400,
                     "max_connections": 200,
-                    "replica_region": "eu-north-1",
                 },
             },
         ],

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.aws.account import ACCOUNT, AWAY, FAR, HOME, IMAGE, build, built, role_statements, statements
+from tests.components.aws.account import ACCOUNT, AWAY, HOME, IMAGE, build, built, role_statements, statements
 from tests.components.program import Document
 
 KEY = "aws:kms/key:Key"
@@ -56,14 +56,6 @@ def test_each_use_has_a_key_in_both_regions() -> None:
         assert (key["rotationPeriodInDays"], key["deletionWindowInDays"]) == (365, 30)
         assert (key["isEnabled"], key["multiRegion"], key["bypassPolicyLockoutSafetyCheck"]) == (True, False, False)
         assert item.protect
-
-
-def test_the_region_of_a_replica_has_the_keys_that_it_needs_and_no_more() -> None:
-    def far(document: Document) -> None:
-        document["pools"]["general"]["replica_region"] = FAR
-
-    keys = build("dev", far).of(KEY)
-    assert {name for name in keys if name.endswith(FAR)} == {f"key-sql-{FAR}", f"key-logs-{FAR}"}
 
 
 def test_a_key_is_found_by_its_alias_in_its_region() -> None:

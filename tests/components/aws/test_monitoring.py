@@ -30,7 +30,7 @@ BUDGET = "aws:budgets/budget:Budget"
 CHECK = "aws:route53/healthCheck:HealthCheck"
 RULE = "aws:cloudwatch/eventRule:EventRule"
 SLACK = "aws:chatbot/slackChannelConfiguration:SlackChannelConfiguration"
-GLOBAL, REPLICA = "us-east-1", "eu-north-1"
+GLOBAL = "us-east-1"
 URL = "https://events.pagerduty.com/integration/value of PAGERDUTY_KEY/enqueue"
 
 
@@ -55,7 +55,7 @@ def statements(policy: str) -> dict[str, dict[str, Any]]:
 class TestChannels:
     def test_two_topics_in_each_region_that_has_alarms(self, stack: SandboxMocks) -> None:
         assert sorted(topics(stack).values()) == sorted(
-            f"{severity}-{region}" for severity in ("critical", "warning") for region in (HOME, REPLICA, GLOBAL)
+            f"{severity}-{region}" for severity in ("critical", "warning") for region in (HOME, GLOBAL)
         )
         assert {item.inputs["name"] for item in stack.of(TOPIC)} == {"ledgerly-prod-critical", "ledgerly-prod-warning"}
 
@@ -66,9 +66,9 @@ class TestChannels:
             for item in stack.of(SUBSCRIPTION)
         )
         assert told == {
-            ("email", "platform@ledgerly.example", "critical"): 3,
-            ("email", "platform@ledgerly.example", "warning"): 3,
-            ("https", URL, "critical"): 3,
+            ("email", "platform@ledgerly.example", "critical"): 2,
+            ("email", "platform@ledgerly.example", "warning"): 2,
+            ("https", URL, "critical"): 2,
         }
 
     def test_pagerdutys_key_stays_secret(self, stack: SandboxMocks) -> None:
@@ -128,7 +128,6 @@ class TestAlarms:
         assert found == {
             **{f"database-pool-main-{what}": "warning" for what in load},
             **{f"database-tenant-granite-{what}": "warning" for what in load},
-            **{f"database-tenant-granite-replica-{what}": "warning" for what in (*load, "lag")},
             "audit-bucket-policy": "warning",
             "audit-gateway": "warning",
             "audit-iam-change": "warning",
@@ -191,7 +190,7 @@ class TestAlarms:
         others = [*service, *queue_alarms(environment, "<queue>", "", "")]
         found = [item.name.removeprefix("monitoring-alarm-") for item in [*stack.of(ALARM), *stack.of(COMPOSITE)]]
         keys = {
-            re.sub(r"^database-.*-(cpu|connections|disk|lag)$", r"database-<instance>-\1", key)
+            re.sub(r"^database-.*-(cpu|connections|disk)$", r"database-<instance>-\1", key)
             for key in [*found, *(rule.key for rule in others)]
             if not key.endswith("-minutes")
         }
@@ -205,8 +204,8 @@ class TestAlarms:
             if item.inputs["treatMissingData"] == "breaching"
         }
         assert silent == {
-            "database-pool-main-cpu", "database-tenant-granite-cpu", "database-tenant-granite-replica-cpu",
-            "database-tenant-granite-replica-lag", "snapshot-missing", "sql-job-silent", "uptime", "watch-silent",
+            "database-pool-main-cpu", "database-tenant-granite-cpu", "snapshot-missing", "sql-job-silent", "uptime",
+            "watch-silent",
         }  # fmt: skip
 
     def test_nobody_is_told_that_an_event_is_over(self, stack: SandboxMocks) -> None:
@@ -235,7 +234,7 @@ class TestTwoClouds:
     def test_the_application_is_watched_from_its_home_only(self) -> None:
         away = build(adjust=lambda made: replace(made, environment=replace(made.environment, home="gcp")))
         assert away.of(CHECK) == away.of(COMPOSITE) == []
-        assert {name.partition("-")[2] for name in topics(away).values()} == {HOME, REPLICA}
+        assert {name.partition("-")[2] for name in topics(away).values()} == {HOME}
         assert alarm(away, "export-stale").inputs["threshold"] == 26
 
 
@@ -255,11 +254,6 @@ class TestDatabases:
         # 5 % of the 100 GB that the disk began with
         assert disk["threshold"] == 5 * 2**30
 
-    def test_a_replica_is_watched_where_it_is(self, stack: SandboxMocks) -> None:
-        lag = alarm(stack, "database-tenant-granite-replica-lag").inputs
-        assert lag["dimensions"] == {"DBInstanceIdentifier": "ledgerly-prod-t-granite-1-replica"}
-        assert (lag["metricName"], lag["threshold"], lag["region"]) == ("ReplicaLag", 300, REPLICA)
-
     def test_a_suspended_tenants_own_instance_is_quiet(self, stack: SandboxMocks) -> None:
         def suspend(raw: Raw) -> None:
             for tenant in raw["tenants"]:
@@ -270,17 +264,14 @@ class TestDatabases:
             for item in build(suspend).of(ALARM)
             if not item.inputs["actionsEnabled"]
         }
-        assert {key.removeprefix("database-tenant-granite") for key in quiet} == {
-            "-cpu", "-connections", "-disk", "-replica-cpu", "-replica-connections", "-replica-disk", "-replica-lag",
-        }  # fmt: skip
+        assert {key.removeprefix("database-tenant-granite") for key in quiet} == {"-cpu", "-connections", "-disk"}
         assert all(item.inputs["actionsEnabled"] is True for item in stack.of(ALARM))
 
     def test_what_only_rds_can_tell(self, stack: SandboxMocks) -> None:
-        found = {item.inputs["region"]: item.inputs for item in stack.of("aws:rds/eventSubscription:EventSubscription")}
-        assert set(found) == {HOME, REPLICA}
-        for region, inputs in found.items():
-            assert inputs["eventCategories"] == ["failover", "failure", "low storage"]
-            assert topics(stack)[inputs["snsTopic"]] == f"warning-{region}"
+        inputs = stack.one("aws:rds/eventSubscription:EventSubscription").inputs
+        assert inputs["region"] == HOME
+        assert inputs["eventCategories"] == ["failover", "failure", "low storage"]
+        assert topics(stack)[inputs["snsTopic"]] == f"warning-{HOME}"
 
 
 class TestUptime:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import json
 
 import pytest
 
-from tests.components.aws.account import ACCOUNT, AWAY, FAR, HOME, build, built
+from tests.components.aws.account import ACCOUNT, AWAY, HOME, build, built, role_statements
 from tests.components.program import Built, Document
 
 VPC = "aws:ec2/vpc:Vpc"
@@ -27,15 +26,6 @@ SUBNET_GROUP = "aws:rds/subnetGroup:SubnetGroup"
 def _guest(document: Document) -> None:
     document["tenants"].append({"id": "visitor", "kind": "external"})
     document["external_secrets"]["VISITOR_DATABASE_URL"] = "postgresql://u:p@db.example:5432/app?sslmode=verify-full"
-
-
-def _replica(document: Document) -> None:
-    document["pools"]["general"]["replica_region"] = FAR
-
-
-@functools.cache
-def with_replica() -> Built:
-    return build("dev", _replica)
 
 
 def test_the_vpc_names_its_hosts_and_has_the_configured_range() -> None:
@@ -162,43 +152,20 @@ def test_clients_of_databases_reach_their_group_and_the_watch_does_not() -> None
     assert found == {"group-gateway", "group-worker", "group-migrator", "group-sqljob", "group-backup"}
 
 
-def test_every_vpc_records_its_connections_under_the_key_of_its_region() -> None:
-    run = with_replica()
+def test_the_vpc_records_its_connections_under_a_key_of_its_own_region() -> None:
+    run = built("dev")
     key = {item.outputs["arn"]: name for name, item in run.of("aws:kms/key:Key").items()}
-    for vpc, region in (("network", HOME), (f"network-{FAR}", FAR)):
-        flow = run.inputs(FLOW_LOG, f"{vpc}-flow")
-        assert flow["vpcId"] == run.mocks.one(VPC, vpc).id
-        assert flow["trafficType"] == "ALL"
-        assert flow["logDestination"] == f"arn:aws:logs:{region}:{ACCOUNT}:log-group:/tenantry/dev/flow"
-        assert flow["iamRoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/ledgerly-dev-flow-logs"
-        group = run.inputs(LOG_GROUP, f"{vpc}-flow-logs")
-        assert (group["name"], group["retentionInDays"]) == ("/tenantry/dev/flow", 365)
-        assert key[group["kmsKeyId"]] == f"key-logs-{region}"
-        waits = run.waits_for(FLOW_LOG, f"{vpc}-flow")
-        assert {f"{vpc}-flow-logs", "role-flow-logs", "role-flow-logs-rights"} <= waits
-
-
-def test_a_replica_waits_in_a_network_without_a_way_in_or_out() -> None:
-    run = with_replica()
-    vpc = run.mocks.one(VPC, f"network-{FAR}")
-    assert vpc.inputs["region"] == FAR
-    inside = [item for item in run.resources if item.inputs.get("vpcId") == vpc.id]
-    assert sorted(item.type.rpartition(":")[2] for item in inside) == [
-        "DefaultSecurityGroup",
-        "FlowLog",
-        "SecurityGroup",
-        "Subnet",
-        "Subnet",
-    ]
-    assert {item.inputs["region"] for item in inside} == {FAR}
-    group = run.mocks.one(GROUP, f"network-{FAR}-group")
-    rules = [*run.of(INGRESS).values(), *run.of(EGRESS).values()]
-    assert not any(rule.inputs["securityGroupId"] == group.id for rule in rules)
-    subnets = {name: item.id for name, item in run.of(SUBNET).items()}
-    assert run.inputs(SUBNET_GROUP, f"network-{FAR}-subnets")["subnetIds"] == [
-        subnets[f"network-{FAR}-{FAR}a"],
-        subnets[f"network-{FAR}-{FAR}b"],
-    ]
+    flow = run.inputs(FLOW_LOG, "network-flow")
+    assert flow["vpcId"] == run.mocks.one(VPC, "network").id
+    assert flow["trafficType"] == "ALL"
+    assert flow["logDestination"] == f"arn:aws:logs:{HOME}:{ACCOUNT}:log-group:/tenantry/dev/flow"
+    assert flow["iamRoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/ledgerly-dev-flow-logs"
+    assert role_statements(run, "flow-logs")["Write"]["Resource"] == f"{flow['logDestination']}:*"
+    group = run.inputs(LOG_GROUP, "network-flow-logs")
+    assert (group["name"], group["retentionInDays"]) == ("/tenantry/dev/flow", 365)
+    assert key[group["kmsKeyId"]] == f"key-logs-{HOME}"
+    waits = run.waits_for(FLOW_LOG, "network-flow")
+    assert {"network-flow-logs", "role-flow-logs", "role-flow-logs-rights"} <= waits
 
 
 def test_databases_are_in_the_private_subnets() -> None:

@@ -1,4 +1,4 @@
-"""RDS instances: shared, dedicated and replicas, setting by setting."""
+"""RDS instances: shared and dedicated, setting by setting."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 
 import pytest
 
-from tests.components.aws.account import ACCOUNT, AWAY, FAR, HOME, build, built
+from tests.components.aws.account import ACCOUNT, AWAY, HOME, build, built
 from tests.components.program import Built, Document
 
 INSTANCE = "aws:rds/instance:Instance"
@@ -26,7 +26,6 @@ def with_dedicated() -> Built:
             "availability": "REGIONAL",
             "pitr_days": 35,
             "retained_backups": 35,
-            "replica_region": FAR,
             "disk_limit_gb": 0,
             "tier": "db.r7g.xlarge",
             "version": "POSTGRES_16",
@@ -213,27 +212,3 @@ def test_a_dedicated_instance_is_the_tenants_own() -> None:
     assert instance["maxAllocatedStorage"] == 65536
     assert instance["tags"] == {"tenant": "big-bank"}
     assert run.inputs(PARAMETERS, "tenant-big-bank-instance-parameters")["family"] == "postgres16"
-
-
-def test_a_replica_lives_in_its_region_with_keys_logs_and_parameters_of_its_own() -> None:
-    run = with_dedicated()
-    registered = run.mocks.one(INSTANCE, "tenant-big-bank-replica")
-    replica = registered.inputs
-    assert replica["identifier"] == "ledgerly-prod-t-big-bank-1-replica"
-    assert replica["region"] == FAR
-    assert replica["replicateSourceDb"] == f"arn:aws:rds:{HOME}:{ACCOUNT}:db:ledgerly-prod-t-big-bank-1"
-    assert replica["storageEncrypted"] is True
-    assert _key(run, replica["kmsKeyId"]) == f"key-sql-{FAR}"
-    assert _key(run, replica["performanceInsightsKmsKeyId"]) == f"key-sql-{FAR}"
-    assert replica["parameterGroupName"] == "ledgerly-prod-t-big-bank-1-replica-postgres16"
-    assert run.inputs(PARAMETERS, "tenant-big-bank-replica-parameters")["region"] == FAR
-    assert replica["vpcSecurityGroupIds"] == [run.mocks.one(GROUP, f"network-{FAR}-group").id]
-    assert replica["publiclyAccessible"] is False
-    assert replica["backupRetentionPeriod"] == 35
-    # what the primary decides, and what RDS takes for no replica
-    assert not {"engine", "engineVersion", "username", "manageMasterUserPassword", "allocatedStorage"} & set(replica)
-    assert replica["skipFinalSnapshot"] is True
-    assert registered.protect
-    assert "tenant-big-bank-instance" in run.waits_for(INSTANCE, "tenant-big-bank-replica")
-    group = run.inputs(LOG_GROUP, "tenant-big-bank-replica-postgresql-log")
-    assert (group["region"], _key(run, group["kmsKeyId"])) == (FAR, f"key-logs-{FAR}")

@@ -100,7 +100,6 @@ DATA: Mapping[str, Call] = {
             "deleteAutomatedBackups": At("DeleteDBInstance:deleteAutomatedBackups"),
             "finalSnapshotIdentifier": At("DeleteDBInstance:finalDBSnapshotIdentifier"),
             "skipFinalSnapshot": At("DeleteDBInstance:skipFinalSnapshot"),
-            "replicateSourceDb": At("CreateDBInstanceReadReplica:sourceDBInstanceIdentifier"),
         },
     ),
     "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication": Call(

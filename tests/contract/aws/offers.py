@@ -25,10 +25,7 @@ def managed_policies() -> frozenset[str]:
 
 
 def database_problems(inputs: Mapping[str, Any], region: str) -> list[tuple[str, str]]:
-    """What RDS does not offer of engine, version, class and retention in a region, as (input, why).
-
-    A replica, which takes its engine from what it copies, is judged by what it says itself.
-    """
+    """What RDS does not offer of engine, version, class and retention in a region, as (input, why)."""
     names = {
         "engine": "Engine",
         "engineVersion": "EngineVersion",

@@ -165,11 +165,13 @@ def test_reference_names_every_setting() -> None:
         ),
         (
             "| `replica_region` | text | unset "
-            "| Region of a read replica, which is what survives the loss of the home region (R1.5, R3.3). |"
+            "| Cloud SQL only: region of a read replica, "
+            "which is what survives the loss of the home region (R1.5, R3.3). |"
         ),
         "| `provider` | `neon`, `supabase`, `postgres` | `postgres` | Who runs it. |",
         "| rds, dedicated | 5 / 60 | 5 / 60 | 30 / 120 |",
-        "| either, dedicated, with availability REGIONAL and a replica_region | 5 / 60 | 0 / 5 | 5 / 30 |",
+        "| rds, dedicated, with availability REGIONAL | 5 / 60 | 0 / 5 | 30 / 120 |",
+        "| cloudsql, dedicated, with availability REGIONAL and a replica_region | 5 / 60 | 0 / 5 | 5 / 30 |",
         "- connection limit and statement time-out",
         "| `ring` | `canary`, `early`, `all` | the plan's | Schema-migration ring (R2.8). |",
         "| `tenantry:tenants` | list of [TenantSettings](#tenantsettings) | no | The tenants, in any order. |",

@@ -238,6 +238,7 @@ def test_every_name_of_the_longest_ids_fits() -> None:
         assert all(len(value) <= 63 for value in tenant.labels.values())
         assert len(str(tenant.files.bucket)) <= 63  # Cloud Storage
     for instance in found.instances:
+        assert len(instance.name) <= 63  # RDS, which is named alike
         # Cloud SQL: `project:instance`, also of the replica
         assert len(f"{found.environment.gcp.project}:{instance.replica_name}") <= 98
         assert all(len(value) <= 63 for value in instance.labels.values())
