@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import pulumi
+import pulumi_random as random
 
 from components.aws.platform import RdsInstance
 from components.clouds import Clouds
 from components.gcp.cloudsql import SqlInstance
 from components.guard import Guard
 from settings.plan import EnvironmentPlan, TenantPlan
+
+PASSWORD_LENGTH: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,3 +48,15 @@ class DatabaseFacts:
     registry: Mapping[str, object]
     cloudsql: SqlInstance | None = None
     rds: RdsInstance | None = None
+
+
+def create_password(tenant: TenantPlan, parent: pulumi.Resource) -> random.RandomPassword:
+    """The password of a SQL tenant's login in its present rotation; a higher rotation makes another."""
+    return random.RandomPassword(
+        f"{tenant.id}-password",
+        length=PASSWORD_LENGTH,
+        # a database URL carries it unescaped
+        special=False,
+        keepers={"rotation": str(tenant.sql.rotation)},
+        opts=pulumi.ResourceOptions(parent=parent, additional_secret_outputs=["result", "bcryptHash"]),
+    )

@@ -6,18 +6,13 @@ gets its value here. There is no seventh for the database: AWS knows instances o
 
 from __future__ import annotations
 
-from typing import Final
-
 import pulumi
 import pulumi_aws as aws
-import pulumi_random as random
 
 from components.aws.rds import create_instance
 from components.aws.secret import create_secret
-from components.database import DatabaseFacts, TenantDatabaseArgs
+from components.database import DatabaseFacts, TenantDatabaseArgs, create_password
 from components.registry import sql_entry
-
-PASSWORD_LENGTH: Final = 40
 
 
 def create_rds_database(args: TenantDatabaseArgs, parent: pulumi.Resource) -> DatabaseFacts:
@@ -42,14 +37,7 @@ def create_rds_database(args: TenantDatabaseArgs, parent: pulumi.Resource) -> Da
 def _create_credential(args: TenantDatabaseArgs, parent: pulumi.Resource) -> aws.secretsmanager.Secret:
     """Create both secrets; returns the one for the database's URL."""
     tenant, platform = args.tenant, args.clouds.aws.platform
-    password = random.RandomPassword(
-        f"{tenant.id}-password",
-        length=PASSWORD_LENGTH,
-        # a database URL carries it unescaped
-        special=False,
-        keepers={"rotation": str(tenant.sql.rotation)},
-        opts=pulumi.ResourceOptions(parent=parent, additional_secret_outputs=["result", "bcryptHash"]),
-    )
+    password = create_password(tenant, parent)
     tags = {"role": "database", **tenant.labels}
     credential = create_secret(
         f"{tenant.id}-credential",

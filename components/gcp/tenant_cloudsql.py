@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import pulumi
 import pulumi_gcp as gcp
-import pulumi_random as random
 
-from components.database import DatabaseFacts, TenantDatabaseArgs
+from components.database import DatabaseFacts, TenantDatabaseArgs, create_password
 from components.gcp.cloudsql import create_instance
 from components.gcp.secret import create_secret, grant_accessors
 from components.registry import sql_entry
-
-PASSWORD_LENGTH: Final = 40
 
 
 def create_cloudsql_database(args: TenantDatabaseArgs, parent: pulumi.Resource) -> DatabaseFacts:
@@ -49,14 +44,7 @@ def create_cloudsql_database(args: TenantDatabaseArgs, parent: pulumi.Resource) 
 
 def _create_credential(args: TenantDatabaseArgs, parent: pulumi.Resource) -> None:
     tenant, platform = args.tenant, args.clouds.gcp.platform
-    password = random.RandomPassword(
-        f"{tenant.id}-password",
-        length=PASSWORD_LENGTH,
-        # a database URL carries it unescaped
-        special=False,
-        keepers={"rotation": str(tenant.sql.rotation)},
-        opts=pulumi.ResourceOptions(parent=parent, additional_secret_outputs=["result", "bcryptHash"]),
-    )
+    password = create_password(tenant, parent)
     labels = {"role": "database", **tenant.labels}
     credential = create_secret(
         f"{tenant.id}-credential",
