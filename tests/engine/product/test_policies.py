@@ -39,14 +39,14 @@ gcp.sql.DatabaseInstance(
         "tier": "db-custom-1-3840",
         "ip_configuration": {"ipv4_enabled": True, "ssl_mode": "ALLOW_UNENCRYPTED_AND_ENCRYPTED"},
     },
-    opts=pulumi.ResourceOptions(provider=google),
+    opts=pulumi.ResourceOptions(provider=providers.gcp),
 )
 """
 OPEN_BUCKET = """
 import pulumi_gcp as gcp
 gcp.storage.Bucket(
     "rogue", name="ledgerly-rogue", location="EUROPE-WEST1", project=shared.gcp.project,
-    opts=pulumi.ResourceOptions(provider=google),
+    opts=pulumi.ResourceOptions(provider=providers.gcp),
 )
 """
 
