@@ -304,7 +304,6 @@ RULES: Final[Mapping[str, Rule]] = {
         unique="{name}",
         exists_code="PublicKeyAlreadyExists",
         computed={
-            "arn": "arn:aws:cloudfront::{account}:public-key/{id}",
             "callerReference": lambda made: f"terraform-{made.hex(26)}",
             "etag": "{uuid}",
         },
