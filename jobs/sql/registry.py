@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -132,7 +133,7 @@ class RdsTenant(Tenant):
     url_secret: Annotated[str, Field(pattern=_SECRET_NAME)]
 
 
-class Instance(_Declared):
+class Instance(_Declared, ABC):
     """A SQL instance, as declared in `instances/{key}.json`; a subclass says what its cloud does differently.
 
     Attributes:
@@ -157,14 +158,14 @@ class Instance(_Declared):
     ca_bundle: Path | None = None
 
     @property
+    @abstractmethod
     def home(self) -> tuple[str, str]:
         """The field that says whose instance this is, and its value."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def group_role(self) -> str | None:
         """The role that the administrator has to assume, because role attributes are not inherited; None for none."""
-        raise NotImplementedError
 
     @property
     def admin_role(self) -> str:
@@ -172,9 +173,9 @@ class Instance(_Declared):
         return self.group_role or self.admin_user
 
     @property
+    @abstractmethod
     def made_logins(self) -> Mapping[str, tuple[str, ...]]:
         """Logins for the platform that this job makes, each with the roles that it is a member of."""
-        raise NotImplementedError
 
     @property
     def readers(self) -> list[str]:
