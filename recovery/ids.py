@@ -206,6 +206,15 @@ SERVER_ASSIGNED: Final[Mapping[str, str]] = {
 READ_BY_NAME: Final[frozenset[str]] = ids_aws.READ_BY_NAME
 """The server assigns the id, but the read takes the unique name as well and answers with the id."""
 
+READ_THROUGH_NAME: Final[frozenset[str]] = frozenset(
+    {
+        "gcp:monitoring/customService:CustomService",
+        "gcp:monitoring/genericService:GenericService",
+        "gcp:monitoring/slo:Slo",
+    }
+)
+"""The provider reads these by the path in the output `name`, not by the id: a state without it reads as gone."""
+
 _PLACEHOLDER: Final = re.compile(r"\{(?P<name>\w+)(?P<optional>\?)?(?:\|(?P<filter>\w+))?\}")
 
 

@@ -152,8 +152,7 @@ def _insert(resources: list[dict[str, Any]], resource: dict[str, Any]) -> None:
             name: [urn for urn in urns or () if urn in known]
             for name, urns in (resource.get("propertyDependencies") or {}).items()
         },
-        # The provider completes them by reading; without any it could not read what has no importer.
-        "outputs": resource.get("outputs") or resource.get("inputs") or {},
+        "outputs": _outputs(resource),
     }
     if recovered.get("parent") not in known:
         recovered.pop("parent", None)
@@ -166,6 +165,14 @@ def _insert(resources: list[dict[str, Any]], resource: dict[str, Any]) -> None:
             existing["delete"] = True
     resources.append(recovered)
     resources[:] = _ordered(resources)
+
+
+def _outputs(resource: dict[str, Any]) -> dict[str, Any]:
+    """What the provider needs to read it, and then completes; without any it could not read what has no importer."""
+    outputs = dict(resource.get("outputs") or resource.get("inputs") or {})
+    if resource["type"] in ids.READ_THROUGH_NAME:
+        outputs.setdefault("name", resource["id"])
+    return outputs
 
 
 def _ordered(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -372,7 +372,7 @@ def look_up(cloud: Cloud, kind: str, urn: str, inputs: Mapping[str, Any]) -> lis
     """Ids of the objects that carry what these inputs are looked for by, and agree with the rest of them."""
     del urn  # a cloud knows nothing of it
     key = SERVER_ASSIGNED[kind]
-    return [item.id for item in cloud.objects(kind) if inputs.get(key) and _agree(inputs, item.inputs)]
+    return [item.id for item in cloud.objects(kind) if key in inputs and _agree(inputs, item.inputs)]
 
 
 def _agree(wanted: object, found: object) -> bool:

@@ -7,7 +7,16 @@ import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from recovery.ids import ID_TEMPLATES, IMPORT_TEMPLATES, NOT_IMPORTABLE, READ_BY_NAME, derive_id, derive_import_id, fill
+from recovery.ids import (
+    ID_TEMPLATES,
+    IMPORT_TEMPLATES,
+    NOT_IMPORTABLE,
+    READ_BY_NAME,
+    READ_THROUGH_NAME,
+    derive_id,
+    derive_import_id,
+    fill,
+)
 from sandbox.cloud import checks, checks_aws, functions, schema
 from sandbox.cloud.checks import BUCKET_OBJECT, World
 from sandbox.cloud.clock import Clock
@@ -415,7 +424,11 @@ class Cloud:
         """The object that a state holds; where the API reads by name as well, the id may be that name."""
         where = {"region": state.get("region") or config.region}
         rule = rule_for(token)
+        if token in READ_THROUGH_NAME:
+            object_id = str(state.get("name") or "")
         found = self.store.get(token, key_of(rule, object_id, where))
+        if found is None and object_id.startswith("projects/"):
+            found = self._by_project_alias(token, object_id, config)
         if found is None and token in READ_BY_NAME:
             found = self.store.named(token, f"{object_id}@{where['region']}")
         return found
@@ -484,11 +497,9 @@ class Cloud:
         if token in NOT_IMPORTABLE:
             raise ProviderError(f"{token} cannot be imported: read it with its properties, not by its id alone")
         if token not in IMPORT_TEMPLATES:
-            found = self.store.get(token, wanted) or self._stored(token, wanted, {}, config)
+            found = self.store.get(token, wanted) or self._stored(token, wanted, {"name": wanted}, config)
             if found is None and ID_TEMPLATES.get(token) == "{name}":
                 return self.store.get(token, wanted.rsplit("/", 1)[-1])  # the long form is accepted too
-            if found is None and wanted.startswith("projects/"):
-                return self._by_project_alias(token, wanted, config)
             return found
         for item in self.store.objects(token):
             if derive_import_id(token, item.outputs, defaults_for(item.outputs, config)) == wanted:

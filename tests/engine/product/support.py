@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sandbox.operations import Sandbox
+from recovery.state import account, provider_defaults
+from sandbox.cloud.cloud import Target
+from sandbox.cloud.synthesis import ProviderConfig
+from sandbox.operations import Sandbox, look_up
 from sandbox.results import Result
 from sandbox.workspace import StackConfig
 
@@ -117,6 +121,32 @@ def changed(result: Result) -> dict[str, set[str]]:
         if not step.type.startswith(("tenantry:", "pulumi:pulumi:")):
             found.setdefault(step.op, set()).add(step.name)
     return found
+
+
+def lost_if_interrupted(sandbox: Sandbox) -> list[str]:
+    """What a recovery would not find again in the cloud, if the creation of just this resource had been interrupted."""
+    state = sandbox.export()["deployment"]["resources"]
+    lost = []
+    with sandbox.cloud() as cloud:
+        for item in state:
+            if not item.get("custom") or item["type"].startswith(("pulumi:", "random:")):
+                continue
+            begun = {key: value for key, value in item.items() if key not in ("id", "outputs")}
+            others = [other for other in state if other["urn"] != item["urn"]]
+            interrupted = {"resources": others, "pending_operations": [{"resource": begun, "type": "creating"}]}
+            recovered, [finding] = account({"deployment": interrupted}, lookup=partial(look_up, cloud))
+            added = [new for new in recovered["deployment"]["resources"] if new["urn"] == item["urn"]]
+            provider = ProviderConfig(**_defaults(item, state))
+            target = Target(item["type"], item["urn"].rpartition("::")[2], item["urn"])
+            read = cloud.read(target, finding.id, added[0]["outputs"], provider) if added else None
+            if read is None or read[0] != item["id"]:
+                lost.append(str(finding))
+    return lost
+
+
+def _defaults(item: dict[str, Any], state: list[dict[str, Any]]) -> dict[str, str]:
+    found = provider_defaults(item["provider"], state)
+    return {name: found[name] for name in ("project", "region", "account", "team") if name in found}
 
 
 def unchanged(result: Result) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from sandbox.cloud import FaultRule
-from tests.engine.product.support import ALERT, INSTANCE, SECRET, resources, unchanged
+from tests.engine.product.support import ALERT, INSTANCE, SECRET, lost_if_interrupted, resources, unchanged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,7 @@ BLOWS = {
     "engine after an instance": Blow(INSTANCE, "pool-general-instance", "engine", "after"),
     "program before a secret": Blow(SECRET, "acme-credential", "program", "before"),
     "program after an alert": Blow(ALERT, "*", "program", "after"),
+    "program after a service": Blow("gcp:monitoring/customService:CustomService", "*", "program", "after"),
     "engine after the last": Blow("gcp:cloudscheduler/job:Job", "pool-general-export-schedule", "engine", "after"),
 }
 
@@ -48,6 +49,11 @@ def identities(sandbox: Sandbox) -> Counter[tuple[str, str]]:
 
 def custom(sandbox: Sandbox) -> list[dict[str, Any]]:
     return [item for item in resources(sandbox) if item.get("custom")]
+
+
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
+def test_each_interrupted_creation_is_found_again(booted: Callable[[str], Boot], stack: str) -> None:
+    assert lost_if_interrupted(booted(stack).sandbox) == []
 
 
 @pytest.mark.parametrize("case", BLOWS)

@@ -16,7 +16,7 @@ from sandbox.leftovers import Leftover
 from sandbox.operations import Sandbox
 from sandbox.results import Result
 from sandbox.workspace import StackConfig, example
-from tests.engine.product.support import Edit, changed, preview, resources, unchanged, up
+from tests.engine.product.support import Edit, changed, lost_if_interrupted, preview, resources, unchanged, up
 
 ROOT = Path(__file__).resolve().parents[3]
 OTHERS = tuple(
@@ -239,6 +239,7 @@ def raised(sandbox: Sandbox) -> tuple[Result, int]:
     again = preview(sandbox)
     assert unchanged(again), changed(again)
     assert again.changes == {"same": count}
+    assert lost_if_interrupted(sandbox) == []
     return judged, count
 
 

@@ -57,6 +57,17 @@ def test_a_name_keyed_creation_becomes_a_resource_under_its_derived_id() -> None
     assert "pending_operations" not in recovered["deployment"]
 
 
+def test_what_the_provider_reads_through_its_name_gets_it() -> None:
+    service = resource(
+        "gcp:monitoring/customService:CustomService", "app", inputs={"serviceId": "app", "displayName": "App"}
+    )
+    recovered, [finding] = account(state(creating(service)))
+    assert finding.id == "projects/acme/services/app"
+    added = recovered["deployment"]["resources"][-1]
+    assert added["outputs"] == {"serviceId": "app", "displayName": "App", "name": "projects/acme/services/app"}
+    assert added["inputs"] == {"serviceId": "app", "displayName": "App"}
+
+
 def test_the_export_is_not_changed() -> None:
     exported = state(creating(resource(TOPIC, "events")))
     before = copy.deepcopy(exported)
