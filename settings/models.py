@@ -347,6 +347,8 @@ class ThresholdSettings(Model):
     """Share of failed requests that is worth a warning; below error_rate_critical."""
     latency_p95_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """95th percentile of response time, in seconds."""
+    cold_start_rate: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Google Cloud: starts of instances per request, of services with min_instances."""
     cpu: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Share of an instance's processors in use."""
     disk: Annotated[float, Field(gt=0, lt=1)] = 0.85

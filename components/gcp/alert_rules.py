@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from components.gcp import log_metrics as logs
-from components.gcp.alerts import Alert, Condition, Promql, Threshold, never_seen, threshold
+from components.gcp.alerts import Alert, Condition, Promql, Threshold, never_seen, promql, threshold
 from components.gcp.log_metrics import LogMetric
 from components.gcp.slo import LATENCIES, REQUESTS
 from settings.plan import EnvironmentPlan, InstancePlan
@@ -178,6 +178,31 @@ def instance_alert(environment: EnvironmentPlan, instance: InstancePlan, *, mute
         ),
         guide=RESTORE_GUIDE,
         labels=instance.labels,
+    )
+
+
+def instances_alert(environment: EnvironmentPlan) -> Alert:
+    """An instance that is down, whichever: one policy for all of them, which a new instance does not change.
+
+    It knows them by the start of their names, which the drills' scratch instances do not have. An instance of a
+    suspended tenant is among them: its backups have to go on (R2.6).
+    """
+    ours = f"{environment.gcp.project}:{environment.organization}-{environment.name}-.+"
+    return Alert(
+        key="database-down",
+        title="a database instance is down",
+        severity="critical",
+        conditions=[
+            promql(
+                "The server of an instance is not up",
+                "max by (database_id) (cloudsql_googleapis_com:database_up"
+                f'{{monitored_resource="cloudsql_database",database_id=~"{ours}"}}) < 1',
+                duration="120s",
+            )
+        ],
+        meaning="No tenant of this instance can connect, and none of them is backed up.",
+        first="Look at the instance's operations and its log: a failover takes a minute, a full disk stays.",
+        guide=RESTORE_GUIDE,
     )
 
 

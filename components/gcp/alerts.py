@@ -93,21 +93,25 @@ def threshold(
     )
 
 
-def never_seen(title: str, promql: str, *, resource: str, window: str, duration: str) -> Condition:
-    """A condition that holds while a metric has had no point for `window` plus `duration`, even if it never had one.
+def promql(title: str, query: str, *, duration: str) -> Condition:
+    """A condition that holds while a query has an answer, for `duration`.
 
-    The API's own absence condition only watches series that have existed, so it would miss a job that never ran. No
-    validation of the metric, because a new one takes minutes to be known.
+    No validation of the metrics, because a new one takes minutes to be known.
     """
     return Condition(
         display_name=title,
         condition_prometheus_query_language=Promql(
-            query=f'absent_over_time({promql}{{monitored_resource="{resource}"}}[{window}])',
-            duration=duration,
-            evaluation_interval="60s",
-            disable_metric_validation=True,
+            query=query, duration=duration, evaluation_interval="60s", disable_metric_validation=True
         ),
     )
+
+
+def never_seen(title: str, metric: str, *, resource: str, window: str, duration: str) -> Condition:
+    """A condition that holds while a metric has had no point for `window` plus `duration`, even if it never had one.
+
+    The API's own absence condition only watches series that have existed, so it would miss a job that never ran.
+    """
+    return promql(title, f'absent_over_time({metric}{{monitored_resource="{resource}"}}[{window}])', duration=duration)
 
 
 def create_alert(

@@ -100,6 +100,10 @@ def _sql(metric: str) -> str:
     return f'resource.type="cloudsql_database" AND metric.type="cloudsql.googleapis.com/database/{metric}"'
 
 
+def _run(metric: str) -> str:
+    return f'resource.type="cloud_run_revision" AND metric.type="run.googleapis.com/container/{metric}"'
+
+
 def golden_signals(environment: EnvironmentPlan) -> list[Chart | Note]:
     limits = environment.monitoring.thresholds
     return [
@@ -122,10 +126,33 @@ def golden_signals(environment: EnvironmentPlan) -> list[Chart | Note]:
         ),
         Chart(
             title="Instances",
-            where='resource.type="cloud_run_revision" AND metric.type="run.googleapis.com/container/instance_count"',
+            where=_run("instance_count"),
             aligner="ALIGN_MAX",
             by=_SERVICE,
         ),
+        Chart(
+            title="Start of an instance, 95th percentile (ms)",
+            where=_run("startup_latencies"),
+            aligner="ALIGN_DELTA",
+            reducer="REDUCE_PERCENTILE_95",
+            by=_SERVICE,
+            period="300s",
+        ),
+        Chart(
+            title="Processors of instances in use, 95th percentile (share)",
+            where=_run("cpu/utilizations"),
+            aligner="ALIGN_DELTA",
+            reducer="REDUCE_PERCENTILE_95",
+            by=_SERVICE,
+        ),
+        Chart(
+            title="Memory of instances in use, 95th percentile (share)",
+            where=_run("memory/utilizations"),
+            aligner="ALIGN_DELTA",
+            reducer="REDUCE_PERCENTILE_95",
+            by=_SERVICE,
+        ),
+        Chart(title="Bytes sent per second", where=_run("network/sent_bytes_count"), aligner="ALIGN_RATE", by=_SERVICE),
         Chart(
             title="Health check: share of locations that were answered",
             where='resource.type="uptime_url" AND metric.type="monitoring.googleapis.com/uptime_check/check_passed"'
@@ -254,8 +281,7 @@ def cost(environment: EnvironmentPlan) -> list[Chart | Note]:
         ),
         Chart(
             title="Cloud Run: billed seconds per second",
-            where='resource.type="cloud_run_revision"'
-            ' AND metric.type="run.googleapis.com/container/billable_instance_time"',
+            where=_run("billable_instance_time"),
             aligner="ALIGN_RATE",
             by=_SERVICE,
         ),

@@ -16,6 +16,7 @@ from settings.plan import EnvironmentPlan
 
 WORKFLOW: Final = "workflows.googleapis.com/Workflow"
 RUN_JOB: Final = "cloud_run_job"
+RUN_SERVICE: Final = "cloud_run_revision"
 LOG_BUCKET: Final = "logging_bucket"
 """What the points of a log bucket's own metric are written against, whatever the entries are about."""
 
@@ -122,6 +123,13 @@ GUEST_DRILL_RESULT: Final = LogMetric(
     resource=RUN_JOB,
     query=_event("drill.result"),
     labels=("instance", "result"),
+)
+# Cloud Run's own words, in the log that the containers do not write; there is no metric for it.
+MEMORY_KILLED: Final = LogMetric(
+    key="memory_killed",
+    description="Instances of services that were killed because they took more memory than they have.",
+    resource=RUN_SERVICE,
+    query='log_id("run.googleapis.com/varlog/system") AND textPayload:"Memory limit of" AND textPayload:"exceeded"',
 )
 GUEST_EVENTS: Final = (GUEST_EXPORT_RESULT, GUEST_DRILL_RESULT)
 EVENTS: Final = (EXPORT_RESULT, EXPORT_SUMMARY, DRILL_RESULT, SQL_JOB_TENANT, SQL_JOB_SUMMARY)

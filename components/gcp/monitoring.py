@@ -15,6 +15,7 @@ from components.gcp.channels import Channels, create_channels
 from components.gcp.dashboard import create_dashboards
 from components.gcp.environment import GoogleEnvironment
 from components.gcp.log_metrics import create_log_metrics
+from components.gcp.serving_alerts import serving_alerts
 from components.gcp.slo import burn_alerts, create_objectives
 from components.gcp.uptime import create_uptime_check, uptime_alert
 from components.guard import Guard
@@ -71,7 +72,8 @@ def create_google_monitoring(
     ages = log_metrics.age_metrics(environment)
     kinds = {tenant.kind for tenant in tenants}
     guests = log_metrics.GUEST_EVENTS if "external" in kinds else ()
-    definitions = [*log_metrics.EVENTS, *guests, *ages.all, *log_metrics.AUDIT]
+    served = (log_metrics.MEMORY_KILLED,) if environment.services and environment.home == "gcp" else ()
+    definitions = [*log_metrics.EVENTS, *guests, *served, *ages.all, *log_metrics.AUDIT]
     metrics = create_log_metrics(
         name,
         environment,
@@ -87,11 +89,13 @@ def create_google_monitoring(
         uptime_alert(check),
         *burn_alerts(objectives),
         *alert_rules.service_alerts(environment),
+        *serving_alerts(environment),
         *alert_rules.backup_alerts(environment, ages),
         *alert_rules.job_alerts(ages),
         *alert_rules.audit_alerts(),
         *(alert_rules.firestore_alerts(environment) if "firestore" in kinds else ()),
         *(alert_rules.guest_alerts() if "external" in kinds else ()),
+        *([alert_rules.instances_alert(environment)] if instances else ()),
         *(alert_rules.instance_alert(environment, instance, muted=instance.key in silent) for instance in instances),
     ]
     alerts: dict[str, gcp.monitoring.AlertPolicy] = {}

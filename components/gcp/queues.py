@@ -20,6 +20,11 @@ _RETENTION: Final = f"{7 * 86400}s"
 _NEVER: Final = ""
 
 
+def dead_letters_name(queue: str) -> str:
+    """Name of the topic and the subscription that keep what the queue's service could not digest."""
+    return f"{app_name(queue)}-dead"
+
+
 def create_queue(
     name: str,
     settings: QueueSettings,
@@ -39,7 +44,7 @@ def create_queue(
     plan, scheduler = environment.gcp, platform.accounts["scheduler"]
     agent = f"serviceAccount:service-{plan.project_number}@gcp-sa-pubsub.iam.gserviceaccount.com"
     topic = _topic(f"queue-{name}", app_name(name), environment, platform, guard=guard, parent=parent)
-    dead = _topic(f"queue-{name}-dead", f"{app_name(name)}-dead", environment, platform, guard=guard, parent=parent)
+    dead = _topic(f"queue-{name}-dead", dead_letters_name(name), environment, platform, guard=guard, parent=parent)
     for account in platform.application:
         gcp.pubsub.TopicIAMMember(
             f"queue-{name}-publisher-{account.email.partition('@')[0].removeprefix('tenantry-')}",
@@ -92,7 +97,7 @@ def create_queue(
     )
     gcp.pubsub.Subscription(
         f"queue-{name}-dead-letters",
-        name=f"{app_name(name)}-dead",
+        name=dead_letters_name(name),
         project=plan.project,
         topic=dead.id,
         ack_deadline_seconds=600,

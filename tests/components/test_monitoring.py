@@ -24,7 +24,15 @@ from components.monitoring import Monitoring, MonitoringArgs
 from sandbox.mocks import Registration, SandboxMocks, boot
 from settings.lifecycle import Previous
 from settings.load import read_stack_file
-from settings.models import BudgetSettings, ChannelSettings, SlackChannel, SloSettings, ThresholdSettings
+from settings.models import (
+    BudgetSettings,
+    ChannelSettings,
+    QueueSettings,
+    ServiceSettings,
+    SlackChannel,
+    SloSettings,
+    ThresholdSettings,
+)
 from settings.plan import Plan
 from settings.resolve import load
 from tests import ROOT
@@ -156,6 +164,7 @@ class TestChannels:
         }
         assert reminding == {
             "uptime", "slo-fast-burn", "error-rate-critical", "export-stale", "sql-job-silent", "watch-silent",
+            "database-down",
         }  # fmt: skip
 
     def test_no_channel_of_a_kind_that_is_not_configured(self) -> None:
@@ -175,6 +184,7 @@ class TestAlerts:
             "audit-data": "warning",
             "audit-identity": "critical",
             "audit-network": "warning",
+            "database-down": "critical",
             "database-pool-business-1": "warning",
             "database-pool-personal": "warning",
             "database-tenant-cobalt-bank": "warning",
@@ -326,6 +336,27 @@ class TestAlerts:
             "disableMetricValidation": True,
         }
 
+    def test_one_policy_knows_every_instance_of_the_environment_and_no_scratch_one(self, stack: SandboxMocks) -> None:
+        (condition,) = alert(stack, "database-down").inputs["conditions"]
+        read = condition["conditionPrometheusQueryLanguage"]
+        assert read["duration"] == "120s"
+        shape = r'max by \(database_id\) \(cloudsql_googleapis_com:database_up\{monitored_resource="cloudsql_database",'
+        found = re.fullmatch(rf'{shape}database_id=~"(?P<ours>[^"]+)"\}}\) < 1', read["query"])
+        assert found is not None
+        # PromQL anchors a pattern at both ends
+        ours = re.compile(found["ours"])
+        plan = prod()
+        for instance in plan.instances_of("cloudsql"):
+            assert ours.fullmatch(f"{plan.environment.gcp.project}:{instance.name}")
+        assert not ours.fullmatch(f"{plan.environment.gcp.project}:drill-pool-personal-1")
+
+    def test_where_no_instance_is_none_can_be_down(self) -> None:
+        plan = prod()
+        guests = tuple(tenant for tenant in plan.tenants if tenant.on_sql is None)
+        assert "monitoring-alert-database-down" not in {
+            item.name for item in built(replace(plan, pools=(), tenants=guests)).of(ALERT)
+        }
+
     def test_alerts_on_own_metrics_wait_for_them(self, stack: SandboxMocks) -> None:
         known = {item.inputs["name"]: item.name for item in stack.of(METRIC)}
         waiting = 0
@@ -352,6 +383,94 @@ class TestAlerts:
                     depends_on=[],
                     parent=cast(Any, None),
                 )
+
+
+def serving(
+    services: Mapping[str, int], queues: tuple[str, ...] = (), thresholds: ThresholdSettings | None = None
+) -> Plan:
+    """The plan with services by their least instances, and queues that the first of them works off."""
+    plan = prod()
+    image = f"europe-docker.pkg.dev/ledgerly-seed/images/app@sha256:{'a' * 64}"
+    environment = replace(
+        plan.environment,
+        services={name: ServiceSettings(image=image, min_instances=least) for name, least in services.items()},
+        queues={name: QueueSettings(service=next(iter(services)), path="/messages") for name in queues},
+    )
+    plan = replace(plan, environment=environment)
+    return plan if thresholds is None else with_monitoring(plan, thresholds=thresholds)
+
+
+class TestServing:
+    def test_each_alert_comes_with_what_it_watches(self, stack: SandboxMocks) -> None:
+        without = {item.name for item in stack.registrations}
+
+        def more(*args: Any) -> set[str]:  # noqa: ANN401 - handed on
+            names = {item.name for item in built(serving(*args)).registrations} - without
+            return {name.removeprefix("monitoring-") for name in names}
+
+        killed = {"alert-memory-killed", "metric-memory-killed"}
+        assert more({"api": 0}) == killed
+        assert more({"api": 1}) == {*killed, "alert-cold-starts"}
+        assert more({"api": 0}, ("scores",)) == {*killed, "alert-dead-letters"}
+
+    def test_a_container_killed_for_its_memory_pages(self) -> None:
+        mocks = built(serving({"api": 1}))
+        (condition,) = conditions(mocks, "memory-killed")
+        assert condition["filter"] == (
+            'resource.type="cloud_run_revision" AND metric.type="logging.googleapis.com/user/tenantry_memory_killed"'
+        )
+        assert (condition["thresholdValue"], condition["duration"]) == (0, "0s")
+        assert condition["aggregations"][0]["groupByFields"] == ["resource.label.service_name"]
+        policy = alert(mocks, "memory-killed")
+        assert policy.inputs["severity"] == "CRITICAL"
+        assert policy.inputs["alertStrategy"] == {"autoClose": "86400s"}
+        assert "monitoring-metric-memory-killed" in {urn.rpartition("::")[2] for urn in policy.dependencies}
+
+    def test_the_killing_is_in_cloud_runs_own_log(self) -> None:
+        counted = metric(built(serving({"api": 1})), "memory-killed")
+        assert counted["filter"] == (
+            'resource.type="cloud_run_revision" AND log_id("run.googleapis.com/varlog/system")'
+            ' AND textPayload:"Memory limit of" AND textPayload:"exceeded"'
+        )
+        assert counted["metricDescriptor"]["valueType"] == "INT64"
+
+    def test_starts_are_compared_with_requests_where_an_instance_waits(self) -> None:
+        (condition,) = alert(built(serving({"web": 2, "batch": 0, "api": 1})), "cold-starts").inputs["conditions"]
+        labels = '{monitored_resource="cloud_run_revision",service_name=~"app-api|app-web"}'
+        starts, requests = (
+            f"sum by (service_name) (increase(run_googleapis_com:{name}{labels}[1h]))"
+            for name in ("container_startup_latencies_count", "request_count")
+        )
+        query = condition["conditionPrometheusQueryLanguage"]["query"]
+        assert query == f"{starts} > clamp_min(0.3 * {requests}, 10)"
+        assert condition["displayName"] == "More starts than 30% of the requests"
+
+    def test_the_share_of_cold_starts_comes_from_the_configuration(self) -> None:
+        changed = built(serving({"api": 1}, (), ThresholdSettings(cold_start_rate=0.05)))
+        (condition,) = alert(changed, "cold-starts").inputs["conditions"]
+        assert "clamp_min(0.05 * " in condition["conditionPrometheusQueryLanguage"]["query"]
+
+    def test_one_message_that_was_given_up_is_enough(self) -> None:
+        mocks = built(serving({"api": 1}, ("scores", "mails")))
+        (condition,) = conditions(mocks, "dead-letters")
+        assert condition["filter"].endswith(
+            'num_undelivered_messages" AND resource.labels.subscription_id=one_of("app-mails-dead", "app-scores-dead")'
+        )
+        assert (condition["thresholdValue"], condition["duration"]) == (0, "0s")
+
+    def test_on_another_home_cloud_nothing_of_it_runs_here(self) -> None:
+        plan = serving({"api": 1}, ("scores",))
+        elsewhere = built(replace(plan, environment=replace(plan.environment, home="aws")))
+        names = {item.name for item in elsewhere.registrations}
+        assert not [name for name in names if name.endswith(("memory-killed", "cold-starts", "dead-letters"))]
+
+    def test_google_would_take_it(self) -> None:
+        ours = [
+            (item.type, item.name, item.inputs)
+            for item in built(serving({"api": 1}, ("scores",))).registrations
+            if item.type in {ALERT, METRIC}
+        ]
+        assert check_all(ours).problems == []
 
 
 class TestSuspension:
@@ -487,6 +606,13 @@ class TestDashboards:
             assert '"yPos":0' not in text
             assert ":null" not in text
             assert ".0}" not in text
+
+    def test_the_golden_signals_have_what_fills_up(self, stack: SandboxMocks) -> None:
+        text = stack.one(DASHBOARD, "monitoring-dashboard-golden-signals").inputs["dashboardJson"]
+        assert set(re.findall(r"run\.googleapis\.com/container/([\w/]+)", text)) == {
+            "cpu/utilizations", "instance_count", "memory/utilizations", "network/sent_bytes_count",
+            "startup_latencies",
+        }  # fmt: skip
 
     def test_the_budget_is_named_when_there_is_one(self, stack: SandboxMocks) -> None:
         name = "monitoring-dashboard-cost"
