@@ -29,7 +29,7 @@ _AGE_PERIOD: Final = 2 * _HOUR
 
 
 def instance_alarms(environment: EnvironmentPlan, instance: InstancePlan, *, muted: bool) -> list[Alarm]:
-    """Processor, connections and disk of one instance; muted while its one tenant is suspended (R2.6)."""
+    """Whether one instance is up, and its limits; muted while its one tenant is suspended (R2.6)."""
     limits = environment.monitoring.thresholds
     scale = "Raise `tier` of the instance in the stack file, or give that tenant an instance of its own."
 
@@ -40,19 +40,36 @@ def instance_alarms(environment: EnvironmentPlan, instance: InstancePlan, *, mut
 
     return [
         Alarm(
+            key=f"database-{instance.key}-down",
+            title=f"Database instance {instance.name} is down",
+            severity="critical",
+            # RDS has no metric for it: one that is up reports every minute
+            source=metric("CPUUtilization", "SampleCount"),
+            comparison="LessThanThreshold",
+            threshold=1,
+            period=60,
+            periods=5,
+            missing="breaching",
+            region=instance.region,
+            enabled=not muted,
+            labels=instance.labels,
+            meaning="It has reported nothing for 5 minutes: no tenant of it can connect.",
+            first="Look at the instance's state and events in RDS: a failover takes a minute, a full disk stays.",
+            guide=RESTORE_GUIDE,
+        ),
+        Alarm(
             key=f"database-{instance.key}-cpu",
-            title=f"Database instance {instance.name} is busy or silent",
+            title=f"Database instance {instance.name} is busy",
             severity="warning",
             source=metric("CPUUtilization", "Average"),
             threshold=round(limits.cpu * 100, 2),
             period=300,
             periods=3,
-            # an instance that reports nothing for a quarter of an hour is down
-            missing="breaching",
+            missing="ignore",
             region=instance.region,
             enabled=not muted,
             labels=instance.labels,
-            meaning=f"Processors above {limits.cpu:.0%} for 15 minutes, or no report at all.",
+            meaning=f"Processors above {limits.cpu:.0%} for 15 minutes.",
             first=f"Find the busy tenant in Database Insights. {scale}",
         ),
         Alarm(

@@ -112,6 +112,10 @@ def _rds(metric: str, statistic: str) -> str:
     return _search("AWS/RDS", "DBInstanceIdentifier", metric, statistic)
 
 
+def _service(metric: str, statistic: str) -> str:
+    return _search("AWS/ECS", "ClusterName,ServiceName", metric, statistic)
+
+
 def golden_signals(environment: EnvironmentPlan) -> list[Widget]:
     limits = environment.monitoring.thresholds
     balancer = "LoadBalancer,TargetGroup"
@@ -147,6 +151,16 @@ def golden_signals(environment: EnvironmentPlan) -> list[Widget]:
             series=[_search("AWS/ApplicationELB", balancer, "TargetResponseTime", "p95")],
             statistic="p95",
             limit=limits.latency_p95_seconds,
+        ),
+        Chart(
+            title="Processors of services, the busiest task (%)",
+            series=[_service("CPUUtilization", "Maximum")],
+            statistic="Maximum",
+        ),
+        Chart(
+            title="Memory of services, the fullest task (%)",
+            series=[_service("MemoryUtilization", "Maximum")],
+            statistic="Maximum",
         ),
         Chart(
             title="Messages that wait",
@@ -260,7 +274,7 @@ def cost(environment: EnvironmentPlan) -> list[Widget]:
         ),
         Chart(
             title="Processors of services (%)",
-            series=[_search("AWS/ECS", "ClusterName,ServiceName", "CPUUtilization", "Average")],
+            series=[_service("CPUUtilization", "Average")],
             statistic="Average",
         ),
     ]

@@ -61,15 +61,28 @@ class Event:
 
 def unwanted(environment: EnvironmentPlan) -> tuple[Event, ...]:
     """A task that failed or did not start, and jobs of AWS Backup that did not succeed (R6.2, R3.4)."""
+    stopped = {"clusterArn": [cluster_arn(environment)], "lastStatus": ["STOPPED"]}
     return (
+        Event(
+            key="memory-killed",
+            pattern={
+                "source": ["aws.ecs"],
+                "detail-type": ["ECS Task State Change"],
+                # it has failed as well, with an exit code that others have too
+                "detail": {**stopped, "containers": {"reason": [{"prefix": "OutOfMemoryError"}]}},
+            },
+            title="A container ran out of memory",
+            severity="critical",
+            meaning="A task was killed because it took more memory than it has; what it was doing failed.",
+            first="Read the event for the task. Roll a new release back; else raise the task's `memory_mb`.",
+        ),
         Event(
             key="task-failed",
             pattern={
                 "source": ["aws.ecs"],
                 "detail-type": ["ECS Task State Change"],
                 "detail": {
-                    "clusterArn": [cluster_arn(environment)],
-                    "lastStatus": ["STOPPED"],
+                    **stopped,
                     "$or": [
                         # and not whatever a deployment or a smaller load has stopped
                         {

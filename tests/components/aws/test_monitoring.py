@@ -128,6 +128,8 @@ class TestAlarms:
         assert found == {
             **{f"database-pool-main-{what}": "warning" for what in load},
             **{f"database-tenant-granite-{what}": "warning" for what in load},
+            "database-pool-main-down": "critical",
+            "database-tenant-granite-down": "critical",
             "audit-bucket-policy": "warning",
             "audit-gateway": "warning",
             "audit-iam-change": "warning",
@@ -145,6 +147,7 @@ class TestAlarms:
             "drill-stale": "warning",
             "export-failed": "warning",
             "export-stale": "critical",
+            "memory-killed": "critical",
             "restore-failed": "critical",
             "schedules-dead-letters": "warning",
             "secret-age": "warning",
@@ -190,7 +193,7 @@ class TestAlarms:
         others = [*service, *queue_alarms(environment, "<queue>", "", "")]
         found = [item.name.removeprefix("monitoring-alarm-") for item in [*stack.of(ALARM), *stack.of(COMPOSITE)]]
         keys = {
-            re.sub(r"^database-.*-(cpu|connections|disk)$", r"database-<instance>-\1", key)
+            re.sub(r"^database-.*-(cpu|connections|disk|down)$", r"database-<instance>-\1", key)
             for key in [*found, *(rule.key for rule in others)]
             if not key.endswith("-minutes")
         }
@@ -204,7 +207,7 @@ class TestAlarms:
             if item.inputs["treatMissingData"] == "breaching"
         }
         assert silent == {
-            "database-pool-main-cpu", "database-tenant-granite-cpu", "snapshot-missing", "sql-job-silent", "uptime",
+            "database-pool-main-down", "database-tenant-granite-down", "snapshot-missing", "sql-job-silent", "uptime",
             "watch-silent",
         }  # fmt: skip
 
@@ -212,7 +215,8 @@ class TestAlarms:
         untold = {item.name for item in stack.of(ALARM) if not item.inputs["okActions"] and item.inputs["alarmActions"]}
         keys = {name.removeprefix("monitoring-alarm-") for name in untold}
         assert {key for key in keys if not key.startswith("audit-")} == {
-            "drill-failed", "export-failed", "restore-failed", "snapshot-failed", "sql-job-failed", "task-failed",
+            "drill-failed", "export-failed", "memory-killed", "restore-failed", "snapshot-failed", "sql-job-failed",
+            "task-failed",
         }  # fmt: skip
         assert len([key for key in keys if key.startswith("audit-")]) == 13
 
@@ -254,6 +258,14 @@ class TestDatabases:
         # 5 % of the 100 GB that the disk began with
         assert disk["threshold"] == 5 * 2**30
 
+    def test_an_instance_that_reports_nothing_for_five_minutes_is_down(self, stack: SandboxMocks) -> None:
+        down = alarm(stack, "database-pool-main-down").inputs
+        assert down["dimensions"] == {"DBInstanceIdentifier": "ledgerly-prod-pool-main-1"}
+        assert (down["metricName"], down["statistic"]) == ("CPUUtilization", "SampleCount")
+        assert (down["comparisonOperator"], down["threshold"]) == ("LessThanThreshold", 1)
+        assert (down["period"], down["evaluationPeriods"], down["datapointsToAlarm"]) == (60, 5, 5)
+        assert down["alarmDescription"].endswith("Guide: docs/restore.md")
+
     def test_a_suspended_tenants_own_instance_is_quiet(self, stack: SandboxMocks) -> None:
         def suspend(raw: Raw) -> None:
             for tenant in raw["tenants"]:
@@ -264,7 +276,9 @@ class TestDatabases:
             for item in build(suspend).of(ALARM)
             if not item.inputs["actionsEnabled"]
         }
-        assert {key.removeprefix("database-tenant-granite") for key in quiet} == {"-cpu", "-connections", "-disk"}
+        assert {key.removeprefix("database-tenant-granite") for key in quiet} == {
+            "-cpu", "-connections", "-disk", "-down",
+        }  # fmt: skip
         assert all(item.inputs["actionsEnabled"] is True for item in stack.of(ALARM))
 
     def test_what_only_rds_can_tell(self, stack: SandboxMocks) -> None:
@@ -377,7 +391,8 @@ class TestLogMetrics:
 class TestEvents:
     def test_each_kind_is_recorded_and_alarmed_on(self, stack: SandboxMocks) -> None:
         rules = {item.inputs["name"]: json.loads(item.inputs["eventPattern"]) for item in stack.of(RULE)}
-        assert set(rules) == {f"ledgerly-prod-{key}" for key in ("task-failed", "snapshot-failed", "restore-failed")}
+        kinds = ("memory-killed", "task-failed", "snapshot-failed", "restore-failed")
+        assert set(rules) == {f"ledgerly-prod-{key}" for key in kinds}
         assert rules["ledgerly-prod-task-failed"]["detail"]["clusterArn"] == [
             f"arn:aws:ecs:{HOME}:{ACCOUNT}:cluster/ledgerly-prod"
         ]
@@ -389,7 +404,12 @@ class TestEvents:
         assert rules["ledgerly-prod-snapshot-failed"]["detail-type"] == [
             "Backup Job State Change", "Copy Job State Change",
         ]  # fmt: skip
-        for key in ("task-failed", "snapshot-failed", "restore-failed"):
+        assert rules["ledgerly-prod-memory-killed"]["detail"] == {
+            "clusterArn": [f"arn:aws:ecs:{HOME}:{ACCOUNT}:cluster/ledgerly-prod"],
+            "containers": {"reason": [{"prefix": "OutOfMemoryError"}]},
+            "lastStatus": ["STOPPED"],
+        }
+        for key in kinds:
             group = f"/aws/events/ledgerly-prod-{key}"
             target = stack.one("aws:cloudwatch/eventTarget:EventTarget", f"monitoring-rule-{key}-log")
             assert target.inputs["arn"] == f"arn:aws:logs:{HOME}:{ACCOUNT}:log-group:{group}"
@@ -431,7 +451,8 @@ class TestDashboards:
             body = json.loads(text)
             assert text == json.dumps(body, sort_keys=True, separators=(",", ":"))
             places = [(widget["x"], widget["y"], widget["width"], widget["height"]) for widget in body["widgets"]]
-            assert places == [(12 * (index % 2), 6 * (index // 2), 12, 6) for index in range(6)]
+            assert len(places) == (8 if "golden-signals" in item.inputs["dashboardName"] else 6)
+            assert places == [(12 * (index % 2), 6 * (index // 2), 12, 6) for index in range(len(places))]
 
     def test_tenants_are_rows_of_queries(self, stack: SandboxMocks) -> None:
         body = json.loads(stack.one(DASHBOARD, "monitoring-dashboard-tenants").inputs["dashboardBody"])
