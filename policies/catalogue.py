@@ -8,14 +8,14 @@ from typing import Any
 
 from policies.frame.exemptions import Exemptions
 from policies.frame.rules import Family, Rule
-from policies.pack import POLICY_OF, RULES, STACK_POLICIES, exemption_rule
+from policies.pack import POLICIES, POLICY_OF, RULES, exemption_rule
 
 ROOT = Path(__file__).resolve().parent
 PAGE = ROOT.parent / "docs" / "policies.md"
 STACKS = ("dev", "staging", "prod")
 BEGIN = "<!-- rules: written by python -m policies.catalogue -->"
 END = "<!-- end of rules -->"
-_HEADER = ("Rule", "Requirement", "What is refused", "How to fix it", *STACKS)
+_HEADER = ("Rule", "Policy", "Requirement", "What is refused", "How to fix it", *STACKS)
 
 
 def config_file(stack: str) -> Path:
@@ -28,8 +28,9 @@ def level(config: dict[str, Any], rule: Rule) -> str:
     entry = config.get(POLICY_OF.get(rule.name, rule.name), config["all"])
     given = entry if isinstance(entry, dict) else {"enforcementLevel": entry}
     lines = [given.get("enforcementLevel", config["all"])]
+    settings = given.get(rule.name, {})
     for setting in rule.settings:
-        value = given.get(setting.name, setting.default)
+        value = settings.get(setting.name, setting.default)
         lines.append(f"`{setting.name}` {json.dumps(value)}")
     return "<br>".join(lines)
 
@@ -40,19 +41,17 @@ def tables() -> str:
     rules = (*RULES, exemption_rule(Exemptions()))
     lines: list[str] = []
     for family in Family:
-        lines += [f"### {family.value.capitalize()}", "", _row(_HEADER), _row(["---"] * len(_HEADER))]
+        lines += [f"### {family.value.capitalize()} rules", "", _row(_HEADER), _row(["---"] * len(_HEADER))]
         for rule in (rule for rule in rules if rule.family is family):
             name = f'<a id="{rule.name}"></a>`{rule.name}` ({rule.severity.value})'
             levels = [level(config, rule) for config in configs]
-            lines.append(_row([name, ", ".join(rule.requirements), rule.refuses, rule.remediation, *levels]))
+            run_by = f"`{POLICY_OF.get(rule.name, rule.name)}`"
+            lines.append(_row([name, run_by, ", ".join(rule.requirements), rule.refuses, rule.remediation, *levels]))
         lines.append("")
-    lines += ["### Shared policies", "", _row(("Policy", "What is refused", "Rules")), _row(["---"] * 3)]
-    for policy in STACK_POLICIES:
+    lines += ["### Shared policies", "", _row(("Policy", "What is refused")), _row(["---"] * 2)]
+    for policy in POLICIES:
         if len(policy.rules) > 1:
-            # A rule that gave its policy its name has the anchor already.
-            anchor = "" if policy.name in {rule.name for rule in policy.rules} else f'<a id="{policy.name}"></a>'
-            names = ", ".join(f"[{rule.name}](#{rule.name})" for rule in policy.rules)
-            lines.append(_row([f"{anchor}`{policy.name}` ({policy.severity.value})", policy.refuses, names]))
+            lines.append(_row([f'<a id="{policy.name}"></a>`{policy.name}`', policy.refuses]))
     lines.append("")
     return "\n".join(lines)
 

@@ -13,32 +13,63 @@ from policies.frame.bridge import to_policy
 from policies.frame.exemptions import Exemptions, load
 from policies.frame.index import STACK
 from policies.frame.resources import Resource
-from policies.frame.rules import Config, Family, ResourceRule, Severity, StackPolicy, StackRule
+from policies.frame.rules import Config, Family, ResourcePolicy, ResourceRule, Severity, StackPolicy, StackRule
 
 NAME = "tenantry"
 EXEMPTIONS_FILE = Path(__file__).with_name("exemptions.yaml")
 
 RESOURCE_RULES: tuple[ResourceRule, ...] = (*providers.RULES, *gcp.RULES, *aws.RULES, *vercel.RULES)
-# Each stack policy makes the SDK read the whole stack again, so there are few and their rules are many.
+STACK_RULES: tuple[StackRule, ...] = (
+    *gcp.JOINED_RULES,
+    *aws.JOINED_RULES,
+    *gcp.AUDIT_RULES,
+    *aws.AUDIT_RULES,
+    *completeness.STACK_RULES,
+)
+RULES: tuple[ResourceRule | StackRule, ...] = (*RESOURCE_RULES, *STACK_RULES)
+
+ALONE = frozenset(
+    {
+        "aws-force-destroy",
+        "bucket-force-destroy",
+        "cloudfront-tls",
+        "data-protected",
+        "firestore-cmek",
+        "rds-kept",
+        "vercel-protection",
+    }
+)
+"""Rules that a stack's policy config gives a level of their own: each is a policy by itself, and costs like one."""
+
+_REFUSED_BY_FAMILY = {
+    Family.ENCRYPTION: "Data that could be read at rest without the environment's key, or on its way.",
+    Family.RETENTION: "Data, or what restores it, that is kept too briefly or could be deleted by a slip.",
+    Family.EXPOSURE: "Something that more can reach than should.",
+    Family.IDENTITY: "An identity, key or grant that gives more than it should.",
+    Family.AUDIT: "Logs with a gap, or that are kept too briefly.",
+}
+RESOURCE_POLICIES: tuple[ResourcePolicy, ...] = (
+    *(
+        ResourcePolicy(
+            name=family.value,
+            refuses=refuses,
+            rules=tuple(rule for rule in RESOURCE_RULES if rule.family is family and rule.name not in ALONE),
+        )
+        for family, refuses in _REFUSED_BY_FAMILY.items()
+    ),
+    *(ResourcePolicy.of(rule) for rule in RESOURCE_RULES if rule.name in ALONE),
+)
 STACK_POLICIES: tuple[StackPolicy, ...] = (
     StackPolicy(
-        name="joined-settings",
-        refuses="A resource whose settings in other resources are missing or fall short.",
-        rules=(*gcp.JOINED_RULES, *aws.JOINED_RULES),
+        name="whole-stack",
+        refuses="A resource, tenant or stack whose settings in several resources are missing or fall short.",
+        rules=tuple(rule for rule in STACK_RULES if rule.name not in ALONE),
     ),
-    StackPolicy(
-        name="audit-trail",
-        refuses="A stack whose audit logs have a gap, or are not archived under a lock.",
-        rules=(*gcp.AUDIT_RULES, *aws.AUDIT_RULES),
-    ),
-    *(StackPolicy.of(rule) for rule in completeness.STACK_RULES),
+    *(StackPolicy.of(rule) for rule in STACK_RULES if rule.name in ALONE),
 )
-STACK_RULES: tuple[StackRule, ...] = tuple(rule for policy in STACK_POLICIES for rule in policy.rules)
-RULES: tuple[ResourceRule | StackRule, ...] = (*RESOURCE_RULES, *STACK_RULES)
-POLICY_OF: dict[str, str] = {rule.name: rule.name for rule in RESOURCE_RULES} | {
-    rule.name: policy.name for policy in STACK_POLICIES for rule in policy.rules
-}
-"""The name under which a policy config knows each rule."""
+POLICIES: tuple[ResourcePolicy | StackPolicy, ...] = (*RESOURCE_POLICIES, *STACK_POLICIES)
+POLICY_OF: dict[str, str] = {rule.name: policy.name for policy in POLICIES for rule in policy.rules}
+"""The name under which a policy config knows the policy of each rule."""
 
 
 def exemption_rule(exemptions: Exemptions) -> ResourceRule:
@@ -66,5 +97,5 @@ def exemption_rule(exemptions: Exemptions) -> ResourceRule:
 def build(path: Path = EXEMPTIONS_FILE, today: dt.date | None = None) -> list[Policy]:
     """The policies of the pack, with the exemptions that hold today (UTC)."""
     exemptions = load(path, {rule.name for rule in RULES}, today or dt.datetime.now(dt.UTC).date())
-    rules: tuple[ResourceRule | StackPolicy, ...] = (exemption_rule(exemptions), *RESOURCE_RULES, *STACK_POLICIES)
-    return [to_policy(rule, exemptions) for rule in rules]
+    policies = (ResourcePolicy.of(exemption_rule(exemptions)), *POLICIES)
+    return [to_policy(policy, exemptions) for policy in policies]

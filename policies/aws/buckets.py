@@ -30,7 +30,7 @@ from policies.frame.values import ABSENT, UNKNOWN, Missing, items, read
 
 _BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 _LOCK_MODES = ("COMPLIANCE", "GOVERNANCE")
-_LOCKED_ROLES = {"exports": "s3ExportsMinDays", "audit": "s3AuditMinDays"}
+_LOCKED_ROLES = {"exports": "exportsMinDays", "audit": "auditMinDays"}
 """The bucket roles whose content must be immutable for its retention, and the setting with each one's floor."""
 _DAYS_PER_YEAR = 365
 _Check = Callable[[Resource], Iterator[str]]
@@ -133,7 +133,7 @@ def _lock_days(lock: Resource) -> object:
 
 
 def _locked(stack: Index, config: Config) -> Iterator[Finding]:
-    required = config.flag("s3RequireLock")
+    required = config.flag("requireLock")
     for bucket in stack.of(*S3_BUCKETS):
         role = role_of(bucket)
         if role is UNKNOWN:
@@ -169,7 +169,7 @@ def _lock_faults(stack: Index, bucket: Resource, floor: int) -> Iterator[Finding
 
 
 def _replicated(stack: Index, config: Config) -> Iterator[Finding]:
-    roles = config.words("s3ReplicatedRoles")
+    roles = config.words("roles")
     copies = replicas(stack)
     regions = {f"arn:aws:s3:::{bucket_name(bucket)}": bucket.read("region") for bucket in stack.of(*S3_BUCKETS)}
     for bucket in stack.of(*S3_BUCKETS):
@@ -266,9 +266,9 @@ JOINED_RULES = (
         remediation="Set object_lock_enabled, and a default retention of at least the floor as a literal.",
         requirements=("R8.2", "R3.2", "R3.5", "R6.6"),
         settings=(
-            Setting(name="s3ExportsMinDays", default=30, description="Days for which exports are kept (R3.2)."),
-            Setting(name="s3AuditMinDays", default=365, description="Days for which audit logs are kept (R6.6)."),
-            Setting(name="s3RequireLock", default=True, description="Whether Object Lock must keep them."),
+            Setting(name="exportsMinDays", default=30, description="Days for which exports are kept (R3.2)."),
+            Setting(name="auditMinDays", default=365, description="Days for which audit logs are kept (R6.6)."),
+            Setting(name="requireLock", default=True, description="Whether Object Lock must keep them."),
         ),
         check=_locked,
     ),
@@ -281,7 +281,7 @@ JOINED_RULES = (
         requirements=("R8.2", "R1.5", "R4.1"),
         settings=(
             Setting(
-                name="s3ReplicatedRoles",
+                name="roles",
                 default=("uploads",),
                 description="Roles of buckets that must be replicated to another region.",
             ),

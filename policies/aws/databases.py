@@ -86,7 +86,7 @@ def _copies(stack: Index, instance: Resource) -> list[Resource]:
 
 def _copied(stack: Index, config: Config) -> Iterator[Finding]:
     """Automated backups leave the region (R1.5): a region's own backups do not survive it."""
-    if not config.flag("rdsRequireCopy"):
+    if not config.flag("requireCopy"):
         return
     for instance in _primaries(stack):
         copies = _copies(stack, instance)
@@ -101,9 +101,9 @@ def _copied(stack: Index, config: Config) -> Iterator[Finding]:
 
 
 def _vault_locks(stack: Index, config: Config) -> Iterator[Finding]:
-    if not config.flag("vaultRequireLock"):
+    if not config.flag("requireLock"):
         return
-    floor = config.number("vaultMinDays")
+    floor = config.number("minDays")
     for vault in stack.of(BACKUP_VAULT):
         locks = stack.siblings(vault, (BACKUP_VAULT_LOCK,), "backupVaultName", vault.text("name"), vault.text("id"))
         if not locks:
@@ -114,7 +114,7 @@ def _vault_locks(stack: Index, config: Config) -> Iterator[Finding]:
 
 
 def _plan_copies(stack: Index, config: Config) -> Iterator[Finding]:
-    if not config.flag("backupRequireCopy"):
+    if not config.flag("requireCopy"):
         return
     for plan in stack.of(BACKUP_PLAN):
         rules = items(plan.props, "rules")
@@ -133,7 +133,7 @@ def _leaves_region(rule: object, plan: Resource) -> bool:
 
 
 def _selected(stack: Index, config: Config) -> Iterator[Finding]:
-    if not config.flag("backupRequireSelection"):
+    if not config.flag("requireSelection"):
         return
     selections = stack.of(BACKUP_SELECTION)
     for instance in _primaries(stack):
@@ -194,7 +194,7 @@ JOINED_RULES = (
         requirements=("R8.2", "R1.5", "R3.3"),
         settings=(
             Setting(
-                name="rdsRequireCopy", default=True, description="Whether automated backups must be copied elsewhere."
+                name="requireCopy", default=True, description="Whether automated backups must be copied elsewhere."
             ),
         ),
         check=_copied,
@@ -210,8 +210,8 @@ JOINED_RULES = (
         ),
         requirements=("R8.2", "R3.5"),
         settings=(
-            Setting(name="vaultMinDays", default=30, description="Least days that a vault's lock may ask for."),
-            Setting(name="vaultRequireLock", default=True, description="Whether vaults must be locked."),
+            Setting(name="minDays", default=30, description="Least days that a vault's lock may ask for."),
+            Setting(name="requireLock", default=True, description="Whether vaults must be locked."),
         ),
         check=_vault_locks,
     ),
@@ -223,9 +223,7 @@ JOINED_RULES = (
         remediation="Give a rule a copy action with destination_vault_arn of another region, as a literal.",
         requirements=("R8.2", "R1.5", "R3.5"),
         settings=(
-            Setting(
-                name="backupRequireCopy", default=True, description="Whether AWS Backup must copy to another region."
-            ),
+            Setting(name="requireCopy", default=True, description="Whether AWS Backup must copy to another region."),
         ),
         check=_plan_copies,
     ),
@@ -237,9 +235,7 @@ JOINED_RULES = (
         remediation="Give the instance the tag that the selection asks for, or list its ARN there.",
         requirements=("R8.2", "R8.4", "R3.1"),
         settings=(
-            Setting(
-                name="backupRequireSelection", default=True, description="Whether AWS Backup must cover every database."
-            ),
+            Setting(name="requireSelection", default=True, description="Whether AWS Backup must cover every database."),
         ),
         check=_selected,
     ),

@@ -25,8 +25,8 @@ def _point_in_time(database: Resource, _: Config) -> Iterator[str]:
 
 def _backups(stack: Index, config: Config) -> Iterator[Finding]:
     floors = {
-        "dailyRecurrence": ("daily", config.number("firestoreDailyMinDays")),
-        "weeklyRecurrence": ("weekly", config.number("firestoreWeeklyMinDays")),
+        "dailyRecurrence": ("daily", config.number("dailyMinDays")),
+        "weeklyRecurrence": ("weekly", config.number("weeklyMinDays")),
     }
     for database in stack.of(FIRESTORE_DATABASE):
         schedules = stack.siblings(database, (FIRESTORE_SCHEDULE,), "database", database.text("name"))
@@ -76,13 +76,13 @@ JOINED_RULES = (
         requirements=("R8.2", "R8.4", "R3.1"),
         settings=(
             Setting(
-                name="firestoreDailyMinDays",
+                name="dailyMinDays",
                 default=7,
                 maximum=LONGEST_DAYS,
                 description="Days for which a daily Firestore backup is kept (R3.1).",
             ),
             Setting(
-                name="firestoreWeeklyMinDays",
+                name="weeklyMinDays",
                 default=98,
                 maximum=LONGEST_DAYS,
                 description="Days for which a weekly Firestore backup is kept (R3.1: 14 weeks).",

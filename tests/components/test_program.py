@@ -13,7 +13,7 @@ import pytest
 
 from components.gcp.apis import SERVICES
 from policies import catalogue
-from policies.pack import POLICY_OF, RESOURCE_RULES, STACK_RULES
+from policies.pack import RESOURCE_RULES, STACK_RULES
 from sandbox.mocks import Registration
 from tests.components.program import STACKS, Built, Document, StackName, build, built, document_of
 from tests.components.tokens import (
@@ -265,7 +265,7 @@ class TestVerdicts:
     def test_the_stack_as_a_whole_breaks_none(self, stack: StackName) -> None:
         whole = _policy_stack(built(stack))
         config = _config(stack)
-        assert {rule.name: whole.judge(rule.name, config.get(POLICY_OF[rule.name])) for rule in STACK_RULES} == {
+        assert {rule.name: whole.judge(rule.name, config.get(rule.name)) for rule in STACK_RULES} == {
             rule.name: [] for rule in STACK_RULES
         }
 
@@ -282,16 +282,18 @@ class TestVerdicts:
     def test_a_tenant_without_its_export_would_be_refused(self) -> None:
         whole = _policy_stack(built("prod"))
         whole.remove(f"{CLOCK} pool-personal-export-schedule")
-        assert {rule.name for rule in STACK_RULES if whole.judge(rule.name, _config("prod").get(POLICY_OF[rule.name]))}
+        assert {rule.name for rule in STACK_RULES if whole.judge(rule.name, _config("prod").get(rule.name))}
 
 
 def _config(stack: StackName) -> dict[str, Props]:
     """What the stack's configuration of the pack sets, by rule."""
     found = json.loads(catalogue.config_file(stack).read_text(encoding="utf-8"))
     return {
-        rule: {key: value for key, value in settings.items() if key != "enforcementLevel"}
-        for rule, settings in found.items()
-        if isinstance(settings, dict)
+        rule: settings
+        for policy in found.values()
+        if isinstance(policy, dict)
+        for rule, settings in policy.items()
+        if rule != "enforcementLevel"
     }
 
 

@@ -24,7 +24,7 @@ from pulumi_policy.proxy import (
 
 from policies.frame.bridge import to_policy
 from policies.frame.exemptions import Exemptions
-from policies.frame.rules import ResourceRule, StackRule
+from policies.frame.rules import ResourcePolicy, ResourceRule, StackPolicy, StackRule
 from policies.pack import RESOURCE_RULES, RULES, STACK_RULES
 
 __all__ = [
@@ -99,8 +99,7 @@ def _provider(name: str | None) -> PolicyProviderResource | None:
     return PolicyProviderResource(token, unknown_checking_proxy({}), urn(token, name), name)
 
 
-def run(
-    rule: ResourceRule,
+def resource_args(
     token: str,
     props: Props,
     *,
@@ -108,13 +107,9 @@ def run(
     protect: bool = False,
     provider: str | None = "gcp",
     config: Props | None = None,
-    exemptions: Exemptions = NO_EXEMPTIONS,
-) -> list[str]:
-    """The messages that a rule reports about one resource, as the engine would show them."""
-    policy = to_policy(rule, exemptions)
-    assert isinstance(policy, ResourceValidationPolicy)
-    reports: list[str] = []
-    args = ResourceValidationArgs(
+) -> ResourceValidationArgs:
+    """What the SDK hands a policy for one resource."""
+    return ResourceValidationArgs(
         token,
         unknown_checking_proxy(copy.deepcopy(props)),
         urn(token, name),
@@ -124,8 +119,24 @@ def run(
         config,
     )
 
+
+def run(
+    rule: ResourceRule,
+    token: str,
+    props: Props,
+    *,
+    config: Props | None = None,
+    exemptions: Exemptions = NO_EXEMPTIONS,
+    **options: Any,  # noqa: ANN401 - those of resource_args
+) -> list[str]:
+    """The messages that a rule reports about one resource, as the engine would show them but for the rule's name."""
+    policy = to_policy(ResourcePolicy.of(rule), exemptions)
+    assert isinstance(policy, ResourceValidationPolicy)
+    reports: list[str] = []
+    args = resource_args(token, props, config={rule.name: config or {}}, **options)
+
     def report(message: str, _: str | None = None) -> None:
-        reports.append(message)
+        reports.append(_without_name(rule, message))
 
     assert policy.validate(args, report) is None
     return reports
@@ -142,6 +153,12 @@ def judge_all(token: str, props: Props, **options: Any) -> dict[str, list[str]]:
     """The findings of every resource rule that finds something."""
     found = {rule.name: judge(rule.name, token, props, **options) for rule in RESOURCE_RULES}
     return {name: messages for name, messages in found.items() if messages}
+
+
+def _without_name(rule: ResourceRule | StackRule, message: str) -> str:
+    start = f"{rule.name}: "
+    assert message.startswith(start)
+    return message.removeprefix(start)
 
 
 def _without_remediation(rule: ResourceRule | StackRule, message: str) -> str:
@@ -190,15 +207,15 @@ class Stack:
         """The findings of a stack rule, each with the name of its resource."""
         rule = rule_named(name)
         assert isinstance(rule, StackRule)
-        policy = to_policy(rule, exemptions)
+        policy = to_policy(StackPolicy.of(rule), exemptions)
         assert isinstance(policy, StackValidationPolicy)
         reports: list[tuple[str, str]] = []
 
         def report(message: str, where: str | None = None) -> None:
             assert where is not None
-            reports.append((where.rpartition("::")[2], _without_remediation(rule, message)))
+            reports.append((where.rpartition("::")[2], _without_remediation(rule, _without_name(rule, message))))
 
-        args = StackValidationArgs(list(self.resources.values()), config)
+        args = StackValidationArgs(list(self.resources.values()), {rule.name: config or {}})
         assert policy.validate(args, report) is None
         return reports
 

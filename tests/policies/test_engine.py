@@ -59,10 +59,15 @@ def _analyze(tmp_path: Path, stack: str, state: Path) -> tuple[int, set[tuple[st
     )
     events: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     found = {
-        (event["policyName"], event["enforcementLevel"], event["resourceUrn"].rpartition("::")[2])
+        (_rule(event["message"]), event["enforcementLevel"], event["resourceUrn"].rpartition("::")[2])
         for event in (event["policyEvent"] for event in events if "policyEvent" in event)
     }
     return done.returncode, found, done.stdout + done.stderr
+
+
+def _rule(message: str) -> str:
+    """The policy's description comes first, then what the rule says, after its name."""
+    return message.splitlines()[1].partition(":")[0]
 
 
 def _open_bucket(props: Props) -> Props:

@@ -1,10 +1,11 @@
 """The frame: whatever a rule meets, the answer is a judgement and never silence."""
 
+import dataclasses
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
-from pulumi_policy import StackValidationArgs, StackValidationPolicy
+from pulumi_policy import ResourceValidationPolicy, StackValidationArgs, StackValidationPolicy
 from pulumi_policy.proxy import unknown_checking_proxy
 
 from policies.frame import expect
@@ -17,6 +18,7 @@ from policies.frame.rules import (
     ConfigError,
     Family,
     Finding,
+    ResourcePolicy,
     ResourceRule,
     Setting,
     Severity,
@@ -32,7 +34,9 @@ from tests.policies.support import (
     Stack,
     judge,
     judge_all,
+    resource_args,
     run,
+    urn,
 )
 from tests.policies.test_compliant import COMPLIANT
 
@@ -95,7 +99,7 @@ def test_a_rule_that_breaks_is_a_violation_which_names_the_rule_and_hides_the_re
 
     assert run(_rule(check), _BUCKET, {}) == [
         "the first finding. Fix it.",
-        "rule example could not be evaluated (RuntimeError), so it refuses. Fix it.",
+        "the rule could not be evaluated (RuntimeError), so it refuses. Fix it.",
     ]
 
 
@@ -112,7 +116,7 @@ def test_a_stack_rule_that_breaks_is_a_violation_of_the_stack() -> None:
         requirements=(),
         check=check,
     )
-    policy = to_policy(rule, NO_EXEMPTIONS)
+    policy = to_policy(StackPolicy.of(rule), NO_EXEMPTIONS)
     assert isinstance(policy, StackValidationPolicy)
     reports: list[tuple[str, str | None]] = []
 
@@ -121,7 +125,7 @@ def test_a_stack_rule_that_breaks_is_a_violation_of_the_stack() -> None:
 
     policy.validate(StackValidationArgs([]), report)
 
-    assert reports == [("rule example could not be evaluated (KeyError), so it refuses. Fix it.", None)]
+    assert reports == [("example: the rule could not be evaluated (KeyError), so it refuses. Fix it.", None)]
 
 
 def _stack_rule(name: str, severity: Severity, message: str | None, *settings: Setting) -> StackRule:
@@ -153,7 +157,7 @@ class TestSharedPolicy:
         rules=(
             _stack_rule("first-rule", Severity.LOW, "one", _FLOOR),
             _stack_rule("second-rule", Severity.CRITICAL, None),
-            _stack_rule("shared", Severity.MEDIUM, "three"),
+            _stack_rule("third-rule", Severity.MEDIUM, "three", _FLOOR),
         ),
     )
 
@@ -167,7 +171,8 @@ class TestSharedPolicy:
         def report(message: str, where: str | None = None) -> None:
             reports.append((str(where).rpartition("::")[2], message))
 
-        policy.validate(StackValidationArgs(list(stack.resources.values()), {"minDays": 14.0}), report)
+        config = {"first-rule": {"minDays": 14.0}, "third-rule": {"minDays": 15.0}}
+        policy.validate(StackValidationArgs(list(stack.resources.values()), config), report)
         return reports
 
     def test_each_speaks_for_itself_and_one_that_breaks_stops_no_other(self) -> None:
@@ -176,9 +181,10 @@ class TestSharedPolicy:
             ("bucket", "first-rule: one. Fix first-rule."),
             (
                 "tenantry-prod",
-                "second-rule: rule second-rule could not be evaluated (KeyError), so it refuses. Fix second-rule.",
+                "second-rule: the rule could not be evaluated (KeyError), so it refuses. Fix second-rule.",
             ),
-            ("bucket", "three. Fix shared."),
+            ("tenantry-prod", "third-rule: minDays 15. Fix third-rule."),
+            ("bucket", "third-rule: three. Fix third-rule."),
         ]
 
     def test_an_exemption_is_from_one_of_them(self) -> None:
@@ -192,16 +198,101 @@ class TestSharedPolicy:
 
         found = self._reports(Exemptions(entries=(entry,), today=dt.date(2026, 1, 1)))
 
-        assert [message for name, message in found if name == "bucket"] == ["three. Fix shared."]
+        assert [message for name, message in found if name == "bucket"] == ["third-rule: three. Fix third-rule."]
 
     def test_the_policy_is_as_grave_as_the_gravest_and_has_all_their_settings(self) -> None:
         policy = to_policy(self.POLICY, NO_EXEMPTIONS)
 
         assert policy.severity is Severity.CRITICAL
         assert policy.config_schema is not None
-        assert set(policy.config_schema.properties) == {"minDays"}
+        settings = {"type": "object", "properties": {"minDays": _FLOOR.schema}, "additionalProperties": False}
+        assert policy.config_schema.properties == {"first-rule": settings, "third-rule": settings}
         assert policy.framework is not None
-        assert policy.framework.specification == "R8.2, first-rule, second-rule, shared"
+        assert policy.framework.specification == "R8.2, first-rule, second-rule, third-rule"
+
+
+class TestSharedResourcePolicy:
+    """The same of rules that one resource is enough for, each of which judges its own types only."""
+
+    @staticmethod
+    def _rule(name: str, token: str, message: str | None) -> ResourceRule:
+        def check(resource: Resource, config: Config) -> Iterator[str]:
+            if message is None:
+                raise KeyError("hunter2")
+            yield f"{message} {resource.read('name')} {config.number('minDays')}"
+
+        return dataclasses.replace(_rule(check, _FLOOR), name=name, tokens=(token,), remediation=f"Fix {name}.")
+
+    def _reports(self, token: str, exemptions: Exemptions = NO_EXEMPTIONS) -> list[str]:
+        rules = (
+            self._rule("first-rule", _BUCKET, "one"),
+            self._rule("second-rule", "gcp:*", None),
+            self._rule("third-rule", _BUCKET, "three"),
+            self._rule("fourth-rule", "gcp:sql/*", "four"),
+        )
+        policy = to_policy(ResourcePolicy(name="shared", refuses="Examples.", rules=rules), exemptions)
+        assert isinstance(policy, ResourceValidationPolicy)
+        config = {"first-rule": {"minDays": 14.0}, "third-rule": {"minDays": 15.0}}
+        reports: list[str] = []
+
+        def report(message: str, where: str | None = None) -> None:
+            assert where == urn(token, "subject")
+            reports.append(message)
+
+        policy.validate(resource_args(token, {"name": "n"}, config=config), report)
+        return reports
+
+    def test_each_judges_its_types_and_one_that_breaks_stops_no_other(self) -> None:
+        broken = "second-rule: the rule could not be evaluated (KeyError), so it refuses. Fix second-rule."
+
+        assert self._reports(_BUCKET) == [
+            "first-rule: one n 14. Fix first-rule.",
+            broken,
+            "third-rule: three n 15. Fix third-rule.",
+        ]
+        assert self._reports("gcp:sql/user:User") == [broken, "fourth-rule: four n 30. Fix fourth-rule."]
+        assert self._reports("aws:s3/bucket:Bucket") == []
+
+    def test_an_exemption_is_from_one_of_them(self) -> None:
+        entry = Exemption(
+            rule="second-rule",
+            resource=urn("gcp:sql/user:User", "subject"),
+            reason="An example of a reason",
+            owner="platform-team",
+            expires=dt.date(2026, 1, 2),
+        )
+
+        found = self._reports("gcp:sql/user:User", Exemptions(entries=(entry,), today=dt.date(2026, 1, 1)))
+
+        assert found == ["fourth-rule: four n 30. Fix fourth-rule."]
+
+    def test_a_resource_that_cannot_be_read_is_refused_by_every_rule_about_it(self) -> None:
+        class Unreadable(Mapping[str, object]):
+            def __getitem__(self, _: str) -> object:
+                raise OSError("hunter2")
+
+            def __iter__(self) -> Iterator[str]:
+                return iter(("name",))
+
+            def __len__(self) -> int:
+                return 1
+
+        rules = (self._rule("first-rule", _BUCKET, "one"), self._rule("third-rule", _BUCKET, "three"))
+        policy = to_policy(ResourcePolicy(name="shared", refuses="Examples.", rules=rules), NO_EXEMPTIONS)
+        assert isinstance(policy, ResourceValidationPolicy)
+        reports: list[str] = []
+        args = resource_args(_BUCKET, {})
+        args.props = Unreadable()
+
+        def report(message: str, _: str | None = None) -> None:
+            reports.append(message)
+
+        policy.validate(args, report)
+
+        assert reports == [
+            f"{rule.name}: the rule could not be evaluated (OSError), so it refuses. {rule.remediation}"
+            for rule in rules
+        ]
 
 
 def test_siblings_are_found_by_name_by_list_and_by_edge_once_each() -> None:
@@ -246,7 +337,7 @@ def test_a_property_of_the_wrong_shape_is_a_violation() -> None:
         {"settings": {"ipConfiguration": {"authorizedNetworks": "10.0.0.0/8"}}},
     )
 
-    assert found == ["rule sql-authorized-networks could not be evaluated (TypeError), so it refuses"]
+    assert found == ["the rule could not be evaluated (TypeError), so it refuses"]
 
 
 def test_a_rule_says_nothing_of_other_types() -> None:
@@ -277,7 +368,7 @@ def test_a_config_that_makes_no_sense_is_a_violation(given: dict[str, object], c
     rule = _rule(check, _FLOOR, _LOCK, _NAMES)
 
     assert run(rule, _BUCKET, {}, config=given) == [
-        f"rule example refuses because of its configuration: {complaint}. Fix it."
+        f"the rule refuses because of its configuration: {complaint}. Fix it."
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from policies import catalogue
-from policies.pack import POLICY_OF, RESOURCE_RULES, RULES, STACK_POLICIES, build
+from policies.pack import ALONE, POLICIES, POLICY_OF, RESOURCE_RULES, RULES, build
 from settings.defaults import FLOORS
 from tests.policies import test_vercel
 from tests.policies.aws import test_audit as aws_audit
@@ -34,7 +34,7 @@ def _config(stack: str) -> dict[str, Any]:
 
 def _level(config: dict[str, Any], rule: str) -> str:
     entry = config.get(POLICY_OF[rule], config["all"])
-    return str(entry["enforcementLevel"] if isinstance(entry, dict) else entry)
+    return str(entry.get("enforcementLevel", config["all"]) if isinstance(entry, dict) else entry)
 
 
 def test_every_resource_rule_has_a_test_that_breaks_it() -> None:
@@ -54,20 +54,17 @@ def test_every_resource_rule_has_a_test_that_breaks_it() -> None:
     assert tested | _BY_PRESENCE == {rule.name for rule in RESOURCE_RULES}
 
 
-def test_names_are_unique_and_stack_policies_few() -> None:
-    assert len({rule.name for rule in RULES}) == len(RULES)
-    assert [policy.name for policy in STACK_POLICIES] == [
-        "joined-settings",
-        "audit-trail",
-        "tenant-complete",
-        "data-protected",
-    ]
+def test_every_rule_is_run_by_one_of_few_policies() -> None:
+    shared = ["encryption", "retention", "exposure", "identity", "audit", "whole-stack"]
+    assert [policy.name for policy in POLICIES if policy.name not in ALONE] == shared
+    assert [policy.name for policy in build()] == ["exemption-valid", *(policy.name for policy in POLICIES)]
 
-
-def test_rules_that_share_a_policy_share_no_setting() -> None:
-    for policy in STACK_POLICIES:
-        names = [setting.name for rule in policy.rules for setting in rule.settings]
-        assert len(set(names)) == len(names)
+    ran = [rule.name for policy in POLICIES for rule in policy.rules]
+    assert sorted(ran) == sorted(rule.name for rule in RULES)
+    assert len({*ran, *shared}) == len(ran) + len(shared)
+    for policy in POLICIES:
+        if policy.name in ALONE:
+            assert [rule.name for rule in policy.rules] == [policy.name]
 
 
 def test_policies_carry_their_metadata() -> None:
@@ -91,15 +88,18 @@ def test_the_page_is_what_the_rules_say() -> None:
 
 @pytest.mark.parametrize("stack", catalogue.STACKS)
 def test_a_config_names_rules_and_settings_that_exist(stack: str) -> None:
-    settings: dict[str, set[str]] = {POLICY_OF[rule.name]: set() for rule in RULES}
-    for rule in RULES:
-        settings[POLICY_OF[rule.name]] |= {setting.name for setting in rule.settings}
+    rules = {rule.name: {setting.name for setting in rule.settings} for rule in RULES}
     config = _config(stack)
     assert config.pop("all") == "mandatory"
 
     for name, entry in config.items():
-        given = set(entry) if isinstance(entry, dict) else {"enforcementLevel"}
-        assert given - {"enforcementLevel"} <= settings[name]
+        assert name in POLICY_OF.values()
+        if isinstance(entry, dict):
+            for rule, settings in entry.items():
+                assert POLICY_OF[rule] == name
+                assert set(settings) <= rules[rule]
+        else:
+            assert name in ALONE
 
 
 @pytest.mark.parametrize("stack", ["staging", "prod"])
@@ -113,7 +113,7 @@ def test_prod_is_as_strict_as_no_config_at_all() -> None:
     config = _config("prod")
 
     for rule in RULES:
-        entry = config.get(POLICY_OF[rule.name], {})
+        entry = config.get(POLICY_OF[rule.name], {}).get(rule.name, {})
         for setting in rule.settings:
             default = list(setting.default) if isinstance(setting.default, tuple) else setting.default
             assert entry.get(setting.name, default) == default
@@ -122,7 +122,9 @@ def test_prod_is_as_strict_as_no_config_at_all() -> None:
 def test_dev_relaxes_these_and_no_others() -> None:
     config = _config("dev")
 
-    assert {rule.name for rule in RULES if _level(config, rule.name) != "mandatory"} == {
+    relaxed = {rule.name for rule in RULES if _level(config, rule.name) != "mandatory"}
+    assert relaxed == ALONE
+    assert relaxed == {
         "aws-force-destroy",
         "bucket-force-destroy",
         "cloudfront-tls",
@@ -137,16 +139,15 @@ def test_dev_relaxes_these_and_no_others() -> None:
 def test_the_floors_are_those_of_the_settings(stack: Any) -> None:  # noqa: ANN401 - a literal type's values
     config, floor = _config(stack), FLOORS[stack]
 
-    assert config["sql-backup-count"]["minBackups"] == floor.retained_backups
-    assert config["sql-point-in-time"]["enterprisePlusMinDays"] == floor.pitr_days
-    assert config["bucket-locked-retention"]["exportsMinDays"] == floor.export_retention_days
-    assert config["bucket-locked-retention"]["requireLock"] == floor.lock
-    assert config["log-bucket-retention"]["requireLock"] == floor.lock
-    assert config["audit-trail"]["requireLock"] == floor.lock
-    assert config["rds-backups"]["minDays"] == floor.pitr_days
-    assert config["backup-plan"]["minDays"] == floor.retained_backups
-    joined = config["joined-settings"]
-    assert joined["vaultMinDays"] == floor.retained_backups
-    assert joined["vaultRequireLock"] == floor.lock
-    assert joined["s3ExportsMinDays"] == floor.export_retention_days
-    assert joined["s3RequireLock"] == floor.lock
+    retention, audit, whole = config["retention"], config["audit"], config["whole-stack"]
+    assert retention["sql-backup-count"]["minBackups"] == floor.retained_backups
+    assert retention["sql-point-in-time"]["enterprisePlusMinDays"] == floor.pitr_days
+    assert retention["bucket-locked-retention"]["exportsMinDays"] == floor.export_retention_days
+    assert retention["bucket-locked-retention"]["requireLock"] == floor.lock
+    assert retention["rds-backups"]["minDays"] == floor.pitr_days
+    assert retention["backup-plan"]["minDays"] == floor.retained_backups
+    assert audit["log-bucket-retention"]["requireLock"] == floor.lock
+    assert whole["audit-trail"]["requireLock"] == floor.lock
+    assert whole["backup-vault-lock"] == {"minDays": floor.retained_backups, "requireLock": floor.lock}
+    assert whole["s3-locked-retention"]["exportsMinDays"] == floor.export_retention_days
+    assert whole["s3-locked-retention"]["requireLock"] == floor.lock

@@ -29,7 +29,7 @@ def verdicts(events: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
 
 
 def analyzed(sandbox: Sandbox, state: dict[str, Any], folder: Path) -> tuple[bool, set[tuple[str, str, str]]]:
-    """What `pulumi policy analyze` says of an exported state: the exit, and (rule, level, resource) per violation."""
+    """What `pulumi policy analyze` says of an exported state: the exit, and (policy, level, resource) per violation."""
     file = folder / "state.json"
     file.write_text(json.dumps(state), encoding="utf-8")
     pack = ROOT / "policies"

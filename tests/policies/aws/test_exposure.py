@@ -102,7 +102,7 @@ CASES = [
         S3_POLICIES[0],
         "policy",
         "not JSON",
-        "rule aws-public-policy could not be evaluated (JSONDecodeError), so it refuses",
+        "the rule could not be evaluated (JSONDecodeError), so it refuses",
     ),
     *(
         Case("aws-public-policy", token, "policy", UNKNOWN_STRING_VALUE, f"policy {_UNKNOWN}; it must be a literal")

@@ -169,7 +169,7 @@ CASES = [
         TASK_DEFINITION,
         "containerDefinitions",
         "{}]",
-        "rule ecs-plain-secret could not be evaluated (JSONDecodeError), so it refuses",
+        "the rule could not be evaluated (JSONDecodeError), so it refuses",
     ),
     *(
         Case("ecs-own-role", TASK_DEFINITION, path, UNSET, f"{path} is not set; it must be set")

@@ -20,14 +20,7 @@ from tests.policies.support import (
 INSTANCE = "acme-prod-pool-business-1"
 ROOT = "tenantry-prod"
 BUCKETS = {"exports": "eu-west-1", "audit": "eu-central-1", "uploads": "eu-central-1", "uploads-replica": "eu-west-1"}
-DEV = {
-    "s3RequireLock": False,
-    "s3ReplicatedRoles": [],
-    "rdsRequireCopy": False,
-    "vaultRequireLock": False,
-    "backupRequireCopy": False,
-    "backupRequireSelection": False,
-}
+DEV = {"requireLock": False, "roles": [], "requireCopy": False, "requireSelection": False}
 ENTRY = {"id": "acme", "kind": "rds", "state": "active", "instance": "business"}
 _UNKNOWN = "is not known during preview"
 _ALGORITHM = "applyServerSideEncryptionByDefault.sseAlgorithm"

@@ -131,7 +131,7 @@ CASES = [
         BUCKET_POLICY,
         "policyData",
         "not json",
-        "rule iam-public-member could not be evaluated (JSONDecodeError), so it refuses",
+        "the rule could not be evaluated (JSONDecodeError), so it refuses",
     ),
     *(
         Case("run-ingress", RUN_SERVICE, "ingress", value, f"ingress {found}; {_INGRESS}")

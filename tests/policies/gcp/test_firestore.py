@@ -94,4 +94,4 @@ def test_the_weekly_floor_is_fourteen_weeks(stack: Stack) -> None:
 
     message = "the weekly schedule's retention is 8467199s; it must be a literal at least 8467200 s"
     assert stack.judge("firestore-backups") == [("weekly", message)]
-    assert stack.judge("firestore-backups", {"firestoreWeeklyMinDays": 90}) == []
+    assert stack.judge("firestore-backups", {"weeklyMinDays": 90}) == []
