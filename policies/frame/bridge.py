@@ -63,13 +63,16 @@ def _resource_validation(policy: ResourcePolicy, exemptions: Exemptions) -> Reso
         return tuple(rule for rule in policy.rules if rule.applies(token))
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        resource = cache(lambda: Resource.of(args))  # read once, and only for a type that a rule is about
+        rules = about(args.resource_type)
+        if not rules:
+            return
+        resource = cache(lambda: Resource.of(args))
 
         def findings(rule: ResourceRule) -> Iterable[Finding]:
             for message in rule.check(resource(), _config(rule, args)):
                 yield Finding(message, args.urn)
 
-        for rule in about(args.resource_type):
+        for rule in rules:
             _report(rule, exemptions, _collect(args.urn, partial(findings, rule)), report)
 
     return validate
