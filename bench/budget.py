@@ -16,7 +16,7 @@ LIMITS: Final = {
     "cloudsql-dedicated": 16,
     "rds-shared": 8,
     # of which 15 are the bucket: on AWS it is seven resources, and once more in the backup region
-    "rds-dedicated": 30,
+    "rds-dedicated": 31,
     "firestore": 10,
     "external-gcp": 10,
     "external-aws": 8,
@@ -68,6 +68,7 @@ REASONS: Final = {
     "monitoring-alarm-database-tenant-{id}-connections": "alarms on connections; an alarm has one metric",
     "monitoring-alarm-database-tenant-{id}-cpu": "alarms on the instance's processor",
     "monitoring-alarm-database-tenant-{id}-disk": "alarms on the instance's free space",
+    "monitoring-alarm-database-tenant-{id}-down": "pages when the instance is down; its other alarms do not",
     "monitoring-alert-database-tenant-{id}": "alerts on the instance; its thresholds follow from its size",
     "tenant-{id}-backup-copies": "copies the instance's automated backups into the backup region",
     "tenant-{id}-export-schedule": "starts the nightly export of the instance",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from settings import cron, names
-from settings.clouds import aws_plan, check_clouds, gcp_plan
+from settings.clouds import aws_plan, check_clouds, gcp_plan, home_cloud
 from settings.containers import check_schedule
 from settings.defaults import AUDIT_RETENTION_DAYS, AUDIT_RETENTION_DAYS_SOX, FLOORS, below_floor
 from settings.errors import Findings, listed, repeated
@@ -42,6 +42,7 @@ def check_environment(settings: Settings, stack: str, findings: Findings) -> Non
     _check_budget(settings, findings)
     _check_backups(settings.backups, environment.name, findings)
     _check_on_aws(settings, findings)
+    _check_tls(settings, findings)
     _check_secrets(settings, findings)
     _check_monitoring(settings.monitoring, findings)
 
@@ -92,6 +93,30 @@ def _check_on_aws(settings: Settings, findings: Findings) -> None:
                 )
     if cron.parse(settings.backups.drill_schedule).longest_gap_days() is not None:
         check_schedule("tenantry:backups.drill_schedule", settings.backups.drill_schedule, _ON_AWS, findings)
+
+
+def _check_tls(settings: Settings, findings: Findings) -> None:
+    """TLS 1.3 alone: for what there is, and not where the uptime check would never get in."""
+    version = settings.environment.minimum_tls
+    if version == "1.2":
+        return
+    path, host = "tenantry:environment.minimum_tls", settings.monitoring.app_host
+    public = {service.host for service in settings.services.values() if service.host is not None}
+    if not public and settings.delivery is None:
+        findings.add(
+            path,
+            "is for public services and delivery, and there is neither",
+            fix="remove minimum_tls; Vercel and guests decide for themselves",
+            value=version,
+        )
+    # HealthCheckConfig.Type: an endpoint "must support TLS v1.0, v1.1, or v1.2"
+    elif home_cloud(settings) == "aws" and host in public:
+        findings.add(
+            path,
+            f"would lock the health check of {host} out: Route 53 speaks TLS 1.2 at most",
+            fix='set minimum_tls to "1.2": whoever can speaks 1.3',
+            value=version,
+        )
 
 
 def _check_backups(backups: BackupSettings, environment: EnvironmentName, findings: Findings) -> None:
@@ -210,6 +235,7 @@ def environment_plan(
         on_gcp=None if settings.gcp is None else gcp_plan(settings.gcp, regions),
         on_aws=None if settings.aws is None else aws_plan(settings.aws),
         buckets=BucketNames(**environment_buckets(settings)),
+        minimum_tls=environment.minimum_tls,
         audit_retention_days=AUDIT_RETENTION_DAYS_SOX if environment.sox else AUDIT_RETENTION_DAYS,
         lock=settings.backups.lock,
         backups=settings.backups,

@@ -56,6 +56,7 @@ from settings.types import (
     TenantId,
     TenantState,
     TimeZone,
+    TlsVersion,
     UrlPath,
     VariableName,
     VercelProjectName,
@@ -90,6 +91,9 @@ class EnvironmentSettings(Model):
     """Plan of a tenant that names none."""
     sox: bool = False
     """Keep audit logs for 7 years instead of 365 days (R6.6). One-way: a locked retention only grows."""
+    minimum_tls: TlsVersion = "1.2"
+    """Oldest TLS that public services and delivery accept, in quotes; a client without 1.3 stays outside then. Vercel's
+    domains take 1.2 and newer, whatever this says."""
 
 
 class GcpSettings(Model):

@@ -34,6 +34,7 @@ from settings.types import (
     Ring,
     SqlKind,
     TenantState,
+    TlsVersion,
 )
 
 
@@ -102,6 +103,8 @@ class EnvironmentPlan:
     on_aws: AwsPlan | None
     buckets: BucketNames
     audit_retention_days: int
+    minimum_tls: TlsVersion
+    """Oldest version that the ways in from the internet accept (R2.3, R8.1)."""
     lock: bool
     backups: BackupSettings
     secrets: SecretSettings

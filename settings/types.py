@@ -29,6 +29,7 @@ ServiceAccount = Literal["gateway", "worker"]
 VercelTarget = Literal["production", "preview", "development"]
 VercelProtection = Literal["standard", "all", "previews", "none"]
 CanaryPercent = Literal[10, 50, 100]
+TlsVersion = Literal["1.2", "1.3"]
 
 CLOUDS: Final[tuple[Cloud, ...]] = get_args(Cloud)
 CLOUD_TITLES: Final[dict[Cloud, str]] = {"gcp": "Google Cloud", "aws": "AWS"}

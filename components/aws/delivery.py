@@ -6,6 +6,7 @@ What the bucket and its key allow CloudFront is in their own policies (`shared_b
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Final
 
 import pulumi
@@ -19,10 +20,11 @@ from components.aws.policy_document import document
 from components.guard import Guard
 from settings.models import DeliverySettings
 from settings.plan import EnvironmentPlan
+from settings.types import TlsVersion
 
 CACHING_OPTIMIZED: Final = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 """CloudFront's managed policy for files: no cookie, no query, compressed (CloudFront, managed cache policies)."""
-MINIMUM_TLS: Final = "TLSv1.2_2021"
+TLS_POLICIES: Final[Mapping[TlsVersion, str]] = {"1.2": "TLSv1.2_2021", "1.3": "TLSv1.3_2025"}
 RATE_LIMIT: Final = 6000
 """Requests a minute of one address: a page asks for dozens of files, an office shares an address."""
 LOG_DAYS: Final = 90
@@ -99,7 +101,7 @@ def create_delivery(
                 parent=parent,
             ),
             "cloudfront_default_certificate": False,
-            "minimum_protocol_version": MINIMUM_TLS,
+            "minimum_protocol_version": TLS_POLICIES[environment.minimum_tls],
             "ssl_support_method": "sni-only",
         },
         web_acl_id=None if firewall is None else firewall.arn,

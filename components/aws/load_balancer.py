@@ -1,7 +1,7 @@
 """The one way in from the internet on AWS: a load balancer for every public host, behind a firewall that counts.
 
-TLS 1.2 or newer, plain HTTP only to be sent to HTTPS. A load balancer writes its own access log to buckets without a
-customer-managed key only, so the firewall's log, which has every request too, is kept instead, encrypted.
+Plain HTTP only to be sent to HTTPS. A load balancer writes its own access log to buckets without a customer-managed key
+only, so the firewall's log, which has every request too, is kept instead, encrypted.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ from components.aws.platform import AwsPlatform
 from components.guard import Guard
 from settings.models import ServiceSettings
 from settings.plan import EnvironmentPlan
+from settings.types import TlsVersion
 
-TLS_POLICY: Final = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+TLS_POLICIES: Final[Mapping[TlsVersion, str]] = {
+    "1.2": "ELBSecurityPolicy-TLS13-1-2-2021-06",
+    "1.3": "ELBSecurityPolicy-TLS13-1-3-2021-06",
+}
 TRANSPORT_SECURITY: Final = "max-age=63072000; includeSubDomains"
 _ANYWHERE: Final = "0.0.0.0/0"
 _WEB_PORTS: Final = (80, 443)
@@ -101,7 +105,9 @@ def create_load_balancer(
     return LoadBalancer(
         resource=balancer,
         opened=tuple(_open(name, public, group, platform, guard=guard, parent=parent)),
-        listener=_listeners(name, balancer, certificates, guard=guard, parent=parent),
+        listener=_listeners(
+            name, balancer, certificates, TLS_POLICIES[environment.minimum_tls], guard=guard, parent=parent
+        ),
     )
 
 
@@ -109,6 +115,7 @@ def _listeners(
     name: str,
     balancer: aws.lb.LoadBalancer,
     certificates: Sequence[pulumi.Input[str]],
+    tls_policy: str,
     *,
     guard: Guard,
     parent: pulumi.Resource,
@@ -128,7 +135,7 @@ def _listeners(
         load_balancer_arn=balancer.arn,
         port=443,
         protocol="HTTPS",
-        ssl_policy=TLS_POLICY,
+        ssl_policy=tls_policy,
         certificate_arn=certificates[0],
         routing_http_response_strict_transport_security_header_value=TRANSPORT_SECURITY,
         default_actions=[

@@ -1,7 +1,7 @@
 """The one way in from the internet: an HTTPS load balancer for every public host of the environment.
 
-One address, one certificate per host, TLS 1.2 or newer, plain HTTP only to be sent to HTTPS. The host's A record is
-the operator's; Google issues the certificate once it points here.
+One address, one certificate per host, plain HTTP only to be sent to HTTPS. The host's A record is the operator's;
+Google issues the certificate once it points here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,10 +21,13 @@ from components.gcp.platform import Platform
 from components.guard import Guard
 from settings.models import ServiceSettings
 from settings.plan import EnvironmentPlan
+from settings.types import TlsVersion
 
 DEFAULT_PRIORITY: Final = 2147483647
 """Priority of the rule that every Cloud Armor policy ends with."""
 _RATE_LIMIT_PRIORITY: Final = 1000
+TLS_VERSIONS: Final[Mapping[TlsVersion, str]] = {"1.2": "TLS_1_2", "1.3": "TLS_1_3"}
+"""Cloud Load Balancing's words; 1.3 it takes with the profile RESTRICTED only."""
 _INSIDE_PRIORITY: Final = 100
 """Priority of the first path that is kept inside; the next ones follow."""
 _SCHEME: Final = "EXTERNAL_MANAGED"
@@ -173,7 +176,7 @@ def create_load_balancer(
         f"{name}-tls",
         name="tenantry",
         project=project,
-        min_tls_version="TLS_1_2",
+        min_tls_version=TLS_VERSIONS[environment.minimum_tls],
         profile="RESTRICTED",
         opts=guard.retrying(parent, depends_on=platform.ready("compute.googleapis.com")),
     )

@@ -427,3 +427,13 @@ def test_nothing_is_there_that_nobody_asked_for() -> None:
     assert "application-logs" not in run.of(LOG_GROUP)
     assert "key-logs-us-east-1" not in run.of(KEY)
     assert run.outputs["endpoints"] == {}
+
+
+def test_tls_1_3_alone_where_the_environment_says_so() -> None:
+    def newest(document: Document) -> None:
+        serving(document)
+        document["environment"]["minimum_tls"] = "1.3"
+
+    run = build("dev", newest)
+    assert run.inputs(LISTENER, "services-https")["sslPolicy"] == "ELBSecurityPolicy-TLS13-1-3-2021-06"
+    assert run.inputs(DISTRIBUTION, "delivery")["viewerCertificate"]["minimumProtocolVersion"] == "TLSv1.3_2025"

@@ -437,3 +437,13 @@ def test_without_a_public_host_there_is_no_load_balancer() -> None:
         assert run.of(token) == {}, token
     assert run.inputs(SERVICE, "service-gateway")["ingress"] == "INGRESS_TRAFFIC_INTERNAL_ONLY"
     assert set(run.of(INVOKER)) == {"queue-imports-invoker"}
+
+
+def test_tls_1_3_alone_where_the_environment_says_so() -> None:
+    def newest(document: Document) -> None:
+        serving(document)
+        document["environment"]["minimum_tls"] = "1.3"
+
+    policy = build(STACK, newest).inputs(TLS, "services-tls")
+    # the only profile that Google takes 1.3 with
+    assert (policy["minTlsVersion"], policy["profile"]) == ("TLS_1_3", "RESTRICTED")
