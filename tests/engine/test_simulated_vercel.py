@@ -121,7 +121,7 @@ def test_a_variable_that_is_created_before_the_old_one_is_gone_is_refused(
     project(PROGRAM, settings(delete_first=False, sensitive=False))
     refused = sandbox.up(preview=False)
     assert not refused.ok
-    assert "ENV_ALREADY_EXISTS - Another Environment Variable with the same Name and Environment" in refused.errors
+    assert "ENV_CONFLICT - Another Environment Variable with the same Name and Environment" in refused.errors
     project(PROGRAM, settings(sensitive=False))
     assert _changed(sandbox.up().require()) == {"variable": "replace"}
 

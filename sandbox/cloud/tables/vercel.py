@@ -1,17 +1,20 @@
 """Vercel: projects with everything under them, all ids given out by the server.
 
-Source: the schema, the validators, the plan modifiers and the error texts of Vercel's own provider. Its defaults are
-made when it plans, so they are not among the inputs that policies see.
+Source: the schema, the validators, the plan modifiers, the requests and the error texts of Vercel's own provider
+(v5.10), and the words of the SDK where its provider is newer. Its defaults are made when it plans, so they are not
+among the inputs that policies see. Two of its checks are left out, as it asks Vercel itself for the answer: which
+frameworks and which regions there are.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Final
 
 from sandbox.cloud.errors import CloudError, NotSimulatedError, ProviderError, VercelError
 from sandbox.cloud.rules import Parent, Rule
-from sandbox.cloud.values import UNKNOWN, Props, Value, get_path
+from sandbox.cloud.values import UNKNOWN, Props, Value, get_path, values_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,8 +34,20 @@ _PROTECTIONS: Final = ("standard_protection_new", "standard_protection", "all_de
 _PERIODS: Final = ("1d", "1w", "1m", "2m", "3m", "6m", "1y")
 _TARGETS: Final = ("production", "preview", "development")
 _SOURCES: Final = ("static", "edge", "external", "build", "lambda", "firewall", "redirect")
-_PROJECT_NAME: Final = re.compile(r"(?!.*---)[a-z0-9._-]{1,52}")
-_SHORTEST_SECRET: Final = 32
+_SKEW_PROTECTIONS: Final = ("30 minutes", "4 hours", "12 hours", "1 day", "7 days")
+_NODE_VERSIONS: Final = ("18.x", "20.x", "22.x", "24.x")
+_REDIRECTS: Final = (301, 302, 307, 308)
+_FIREWALL_ACTIONS: Final = ("bypass", "log", "challenge", "deny")
+_FIREWALL_SUBJECTS: Final = (
+    *("host", "path", "method", "header", "query", "cookie", "target_path", "ip_address", "region", "protocol"),
+    *("scheme", "environment", "user_agent", "geo_continent", "geo_country", "geo_country_region", "geo_city"),
+    *("geo_as_number", "ja4_digest", "ja3_digest", "rate_limit_api_id"),
+)
+_FIREWALL_OPERATORS: Final = (
+    *("re", "eq", "neq", "ex", "nex", "inc", "ninc", "pre", "suf", "sub", "gt", "gte", "lt", "lte"),
+)
+# The provider takes '---' and the API refuses it.
+_PROJECT_NAME: Final = re.compile(r"(?!.*---)[a-z0-9-]{1,52}")
 _ENVIRONMENT_NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 _NO_PROJECT: Final = (
     "Could not find project, please make sure both the project_id and team_id match the project and team you wish to"
@@ -43,14 +58,33 @@ _NO_PROJECT: Final = (
 # --- what the provider's validators refuse ---------------------------------------------------------------------------
 
 
-def _one_of(path: str, allowed: Sequence[str]) -> Validator:
-    """A text, or every text of a list, is one of these."""
+def _one_of(path: str, allowed: Sequence[str | int]) -> Validator:
+    """A value, or every value of a list, is one of these."""
 
     def validate(inputs: Props) -> Iterator[tuple[str, str]]:
-        value = get_path(inputs, path)
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, str) and item not in allowed:
-                yield path, f"must be one of {', '.join(allowed)}, got {item!r}"
+        for item in values_at(inputs, path):
+            if item not in allowed:
+                yield path, f"must be one of {', '.join(map(str, allowed))}, got {item!r}"
+
+    return validate
+
+
+def _length(path: str, least: int, most: int) -> Validator:
+    """Characters of a text."""
+
+    def validate(inputs: Props) -> Iterator[tuple[str, str]]:
+        for item in values_at(inputs, path):
+            if isinstance(item, str) and not least <= len(item) <= most:
+                yield path, f"must have {least} to {most} characters, got {len(item)}"
+
+    return validate
+
+
+def _between(path: str, least: int, most: int) -> Validator:
+    def validate(inputs: Props) -> Iterator[tuple[str, str]]:
+        for item in values_at(inputs, path):
+            if isinstance(item, int | float) and not least <= item <= most:
+                yield path, f"must be between {least} and {most}, got {item}"
 
     return validate
 
@@ -64,6 +98,14 @@ def _not_empty(*paths: str) -> Validator:
     return validate
 
 
+def _not_both(one: str, other: str) -> Validator:
+    def validate(inputs: Props) -> Iterator[tuple[str, str]]:
+        if inputs.get(one) is not None and inputs.get(other) is not None:
+            yield one, f"cannot be set together with {other}"
+
+    return validate
+
+
 def _all(*validators: Validator) -> Callable[[Props], Iterable[tuple[str, str]]]:
     return lambda inputs: [found for validator in validators for found in validator(inputs)]
 
@@ -72,6 +114,8 @@ def _validate_variable(inputs: Props) -> Iterator[tuple[str, str]]:
     given = [name for name in ("value", "valueWo") if inputs.get(name) is not None]
     if len(given) != 1:
         yield "value", "exactly one of value and valueWo must be set"
+    if inputs.get("valueWoVersion") is not None and inputs.get("valueWo") is None:
+        yield "valueWoVersion", "needs valueWo"
     yield from _validate_scope(inputs)
 
 
@@ -79,9 +123,12 @@ def _validate_scope(inputs: Props) -> Iterator[tuple[str, str]]:
     if not inputs.get("targets") and not inputs.get("customEnvironmentIds"):
         yield "targets", "at least one of targets and customEnvironmentIds must be set"
     yield from _one_of("targets", _TARGETS)(inputs)
+    yield from _not_empty("customEnvironmentIds")(inputs)
     yield from _one_of("visibility", ("config", "secret"))(inputs)
+    yield from _length("comment", 0, 1000)(inputs)
     targets = inputs.get("targets")
     if inputs.get("gitBranch") and isinstance(targets, list) and UNKNOWN not in targets and targets != ["preview"]:
+        # the provider leaves this to the API, which refuses it
         yield "gitBranch", "a branch can be set only for the target preview alone"
 
 
@@ -119,15 +166,22 @@ def _validate_environment(inputs: Props) -> Iterator[tuple[str, str]]:
 def _validate_project(inputs: Props) -> Iterator[tuple[str, str]]:
     name = inputs.get("name")
     if isinstance(name, str) and not _PROJECT_NAME.fullmatch(name):
-        yield "name", "must be 1 to 52 lowercase letters, digits, '.', '_' and '-', without '---'"
+        yield "name", "must be 1 to 52 lowercase letters, digits and hyphens, without '---'"
+    resources = inputs.get("resourceConfig")
+    if (
+        isinstance(resources, dict)
+        and resources.get("fluid") is True
+        and resources.get("functionDefaultCpuType") == "standard_legacy"
+    ):
+        yield "resourceConfig.functionDefaultCpuType", "fluid compute needs standard or performance"
 
 
 def _validate_drain(inputs: Props) -> Iterator[tuple[str, str]]:
-    secret, rate = inputs.get("secret"), inputs.get("samplingRate")
-    if isinstance(secret, str) and len(secret) < _SHORTEST_SECRET:
-        yield "secret", f"must have at least {_SHORTEST_SECRET} characters"
-    if isinstance(rate, int | float) and not 0 <= rate <= 1:
-        yield "samplingRate", f"must be between 0 and 1, got {rate}"
+    secret, headers = inputs.get("secret"), inputs.get("headers")
+    if isinstance(secret, str) and len(secret) < 32:  # noqa: PLR2004 - the provider's
+        yield "secret", "must have at least 32 characters"
+    if isinstance(headers, dict) and len(headers) > 5:  # noqa: PLR2004 - the provider's
+        yield "headers", f"must contain at most 5 elements, got {len(headers)}"
 
 
 # --- what the API refuses --------------------------------------------------------------------------------------------
@@ -174,13 +228,16 @@ def _variables_of(world: World) -> list[Props]:
     return list(found["variables"]) if world.token == VARIABLES else [found]
 
 
-def _others(world: World) -> Iterator[Props]:
-    """The variables of the same project that other resources own."""
+def _others(world: World) -> Iterator[tuple[str, Props]]:
+    """The variables of the same project that other resources own, each with its id where a resource is one variable."""
     project = world.outputs.get("projectId")
     for token in (VARIABLE, VARIABLES):
         for item in world.store.objects(token):
             if (item.type, item.id) != (world.token, world.id) and item.outputs.get("projectId") == project:
-                yield from item.outputs["variables"] if token == VARIABLES else [item.outputs]
+                if token == VARIABLE:
+                    yield item.id, item.outputs
+                else:
+                    yield from (("", variable) for variable in item.outputs["variables"])
 
 
 def _collide(one: Props, other: Props) -> bool:
@@ -197,14 +254,22 @@ def _check_variables(world: World) -> None:
         for environment in variable.get("customEnvironmentIds") or []:
             if not world.store.exists(ENVIRONMENT, environment):
                 raise VercelError(404, f"Custom environment {environment} was not found.", "not_found")
-        if any(_collide(variable, other) for other in taken):
-            raise VercelError(
-                400,
-                f"Another Environment Variable with the same Name and Environment exists in your project"
-                f" ({variable.get('key')}). Remove it or choose a different Name or Environment.",
-                "ENV_ALREADY_EXISTS",
-            )
-        taken.append(variable)
+        for object_id, other in taken:
+            if _collide(variable, other):
+                raise _conflict(world, str(variable.get("key")), object_id)
+        taken.append(("", variable))
+
+
+def _conflict(world: World, key: str, other: str) -> CloudError:
+    """Names the variable in the way, where it is one that an import could take over."""
+    message = (
+        "Another Environment Variable with the same Name and Environment exists in your project"
+        f" ({key}). Remove it or choose a different Name or Environment."
+    )
+    if other and not world.store.exists(world.token, world.key):
+        found = "/".join(filter(None, (_team(world), str(world.outputs["projectId"]), other)))
+        message += f" the conflicting environment variable ID is {found}"
+    return VercelError(400, message, "ENV_CONFLICT")
 
 
 def _second_set(project: str) -> CloudError:
@@ -242,6 +307,12 @@ def _release_exists(project: str) -> CloudError:
 
 
 # --- what a read cannot see ------------------------------------------------------------------------------------------
+
+
+def _keep_secret(outputs: Props, state: Props) -> None:
+    """The state's secret is kept, whatever the drain has; an import takes the drain's."""
+    if state.get("secret") is not None:
+        outputs["secret"] = state["secret"]
 
 
 def _hide_value(outputs: Props, state: Props) -> None:
@@ -300,16 +371,20 @@ RULES: Final[Mapping[str, Rule]] = {
             "trustedIps.protectionMode": "trusted_ip_required",
         },
         server_defaults={
-            "automaticallyExposeSystemEnvironmentVariables": True,
+            # A create ends with an update that says false for every switch that is unset.
+            "automaticallyExposeSystemEnvironmentVariables": False,
             "customerSuccessCodeVisibility": False,
             "directoryListing": False,
+            "enableAffectedProjectsDeployments": False,
+            "enableProductionFeedback": False,
             "functionFailover": False,
             "gitLfs": False,
             "nodeVersion": "24.x",
-            "prioritiseProductionBuilds": True,
+            "onDemandConcurrentBuilds": False,
+            "previewDeploymentsDisabled": False,
+            "prioritiseProductionBuilds": False,
             "protectedSourcemaps": False,
             "resourceConfig": {"fluid": True, "functionDefaultRegions": ["iad1"]},
-            "serverlessFunctionRegion": "iad1",
             "vercelAuthentication": {"deploymentType": "standard_protection_new"},
         },
         computed={"teamId": _team_of},
@@ -318,10 +393,17 @@ RULES: Final[Mapping[str, Rule]] = {
         validate=_all(
             _one_of("vercelAuthentication.deploymentType", (*_PROTECTIONS, "none")),
             _one_of("passwordProtection.deploymentType", _PROTECTIONS),
+            _length("passwordProtection.password", 1, 72),
+            _one_of("skewProtection", _SKEW_PROTECTIONS),
+            _one_of("nodeVersion", _NODE_VERSIONS),
             _one_of("trustedIps.deploymentType", (*_PROTECTIONS, "only_production_deployments")),
+            _one_of("trustedIps.protectionMode", ("trusted_ip_required", "trusted_ip_optional")),
+            _not_empty("trustedIps.addresses", "optionsAllowlist.paths"),
             _one_of("oidcTokenConfig.issuerMode", ("team", "global")),
             _one_of("gitRepository.type", ("github", "gitlab", "bitbucket")),
             _one_of("resourceConfig.functionDefaultCpuType", ("standard_legacy", "standard", "performance")),
+            _between("resourceConfig.functionDefaultTimeout", 1, 900),
+            _not_both("previewComments", "enablePreviewFeedback"),
             _one_of("buildMachineType", ("basic", "standard", "enhanced", "turbo", "elastic")),
             _validate_project,
         ),
@@ -339,6 +421,7 @@ RULES: Final[Mapping[str, Rule]] = {
         virtual={"waitForReady": None},
         conflict=_domain_taken,
         parents=_UNDER_PROJECT,
+        validate=_all(_one_of("redirectStatusCode", _REDIRECTS), _not_both("gitBranch", "customEnvironmentId")),
         check=_check_domain,
     ),
     VARIABLE: Rule(
@@ -349,7 +432,7 @@ RULES: Final[Mapping[str, Rule]] = {
         id_from=_id("", 16),
         secret_outputs=("value", "valueWo"),
         parents=_UNDER_PROJECT,
-        validate=_all(_validate_variable),
+        validate=_all(_validate_variable, _between("valueWoVersion", 0, sys.maxsize)),
         check=_check_variables,
         on_read=_hide_value,
     ),
@@ -385,10 +468,12 @@ RULES: Final[Mapping[str, Rule]] = {
             _one_of("deliveryFormat", ("json", "ndjson")),
             _one_of("environments", ("production", "preview")),
             _one_of("sources", _SOURCES),
-            _not_empty("environments", "sources", "projectIds"),
+            _not_empty("environments", "sources"),
+            _between("samplingRate", 0, 1),
             _validate_drain,
         ),
         check=_check_project_ids("Error creating Log Drain"),
+        on_read=_keep_secret,
     ),
     "vercel:index/projectRollingRelease:ProjectRollingRelease": Rule(
         # The provider would move it to the other project in place; its id is the project's.
@@ -396,7 +481,12 @@ RULES: Final[Mapping[str, Rule]] = {
         computed={"teamId": _team_of},
         conflict=_release_exists,
         parents=_UNDER_PROJECT,
-        validate=_all(_one_of("advancementType", ("automatic", "manual-approval")), _validate_release),
+        validate=_all(
+            _one_of("advancementType", ("automatic", "manual-approval")),
+            _between("stages.targetPercentage", 0, 100),
+            _between("stages.duration", 1, 10_000),
+            _validate_release,
+        ),
         check=_under("Error creating project rolling release"),
     ),
     "vercel:index/projectDeploymentRetention:ProjectDeploymentRetention": Rule(
@@ -421,7 +511,7 @@ RULES: Final[Mapping[str, Rule]] = {
         computed={"secret": lambda made: made.hex(32, "secret"), "teamId": _team_of},
         id_from=_id("account_hook_", 24),
         secret_outputs=("secret",),
-        validate=_all(_not_empty("events", "projectIds")),
+        validate=_all(_not_empty("events")),
         check=_check_project_ids("Error creating webhook"),
     ),
     "vercel:index/firewallConfig:FirewallConfig": Rule(
@@ -430,6 +520,14 @@ RULES: Final[Mapping[str, Rule]] = {
         computed={"teamId": _team_of},
         on_exists="adopt",
         parents=_UNDER_PROJECT,
+        validate=_all(
+            _one_of("ipRules.rules.action", _FIREWALL_ACTIONS),
+            _one_of("rules.rules.action.action", (*_FIREWALL_ACTIONS, "rate_limit", "redirect")),
+            _one_of("rules.rules.conditionGroups.conditions.type", _FIREWALL_SUBJECTS),
+            _one_of("rules.rules.conditionGroups.conditions.op", _FIREWALL_OPERATORS),
+            _length("rules.rules.name", 4, 160),
+            _length("rules.rules.description", 0, 260),
+        ),
         check=_under("failed to create firewall config"),
     ),
     ENVIRONMENT: Rule(
@@ -438,7 +536,11 @@ RULES: Final[Mapping[str, Rule]] = {
         computed={"teamId": _team_of},
         id_from=_id("env_", 28),
         parents=_UNDER_PROJECT,
-        validate=_all(_one_of("branchTracking.type", ("startsWith", "endsWith", "equals")), _validate_environment),
+        validate=_all(
+            _one_of("branchTracking.type", ("startsWith", "endsWith", "equals")),
+            _length("branchTracking.pattern", 1, 100),
+            _validate_environment,
+        ),
         check=_check_environment,
     ),
 }

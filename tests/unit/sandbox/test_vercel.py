@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +28,10 @@ RETENTION = "vercel:index/projectDeploymentRetention:ProjectDeploymentRetention"
 WEBHOOK = "vercel:index/webhook:Webhook"
 FIREWALL = "vercel:index/firewallConfig:FirewallConfig"
 ENVIRONMENT = "vercel:index/customEnvironment:CustomEnvironment"
+
+
+_BAD_NAME = "must be 1 to 52 lowercase letters, digits and hyphens, without '---'"
+_EMPTY = "must contain at least 1 element"
 
 
 class Vercel:
@@ -92,6 +97,20 @@ def test_a_project_gets_an_id_from_the_server_and_the_defaults_of_provider_and_c
     planned = vercel.cloud.plan_create(PROJECT, {"name": "web"}, vercel.config)
     assert (planned["gitForkProtection"], planned["oidcTokenConfig"]) == (True, {"issuerMode": "team"})
     assert planned["vercelAuthentication"] is planned["teamId"] is UNKNOWN
+
+
+def test_a_create_switches_off_what_is_not_asked_for(vercel: Vercel) -> None:
+    """It ends with an update that names every switch; the provider's own defaults alone are on."""
+    object_id, state = vercel.make(PROJECT, name="web", protectedSourcemaps=True)
+    assert sorted(name for name, value in state.items() if value is True) == [
+        "autoAssignCustomDomains",
+        "gitForkProtection",
+        "protectedSourcemaps",
+    ]
+    assert state["automaticallyExposeSystemEnvironmentVariables"] is state["prioritiseProductionBuilds"] is False
+    kept = vercel.change(PROJECT, object_id, state, name="web")
+    assert kept["protectedSourcemaps"] is True
+    assert "serverlessFunctionRegion" not in state
 
 
 def test_the_same_history_gives_the_same_ids(vercel: Vercel) -> None:
@@ -202,8 +221,9 @@ def test_a_second_variable_of_the_same_key_and_target_is_refused(vercel: Vercel,
     with pytest.raises(CloudError) as caught:
         vercel.make(VARIABLE, "again", **variable(web, targets=["preview"]))
     assert str(caught.value) == (
-        "ENV_ALREADY_EXISTS - Another Environment Variable with the same Name and Environment exists in your project"
-        " (API). Remove it or choose a different Name or Environment."
+        "ENV_CONFLICT - Another Environment Variable with the same Name and Environment exists in your project"
+        f" (API). Remove it or choose a different Name or Environment. the conflicting environment variable ID is"
+        f" team_1/{web}/{first}"
     )
     assert vercel.ids(VARIABLE) == [first]
     vercel.make(VARIABLE, "development", **variable(web, targets=["development"]))
@@ -211,7 +231,7 @@ def test_a_second_variable_of_the_same_key_and_target_is_refused(vercel: Vercel,
     vercel.make(VARIABLE, "key", **variable(web, key="OTHER"))
     other, _ = vercel.make(PROJECT, "admin", name="admin")
     vercel.make(VARIABLE, "project", **variable(other))
-    with pytest.raises(CloudError, match="ENV_ALREADY_EXISTS"):
+    with pytest.raises(CloudError, match=r"ENV_CONFLICT .* Environment\.$"):
         vercel.change(VARIABLE, first, state, **variable(web, targets=["development"]))
 
 
@@ -222,7 +242,7 @@ def test_a_replaced_variable_must_be_deleted_first(vercel: Vercel, web: str) -> 
         "value": False,
         "targets": False,
     }
-    with pytest.raises(CloudError, match="ENV_ALREADY_EXISTS"):
+    with pytest.raises(CloudError, match="ENV_CONFLICT"):
         vercel.make(VARIABLE, **variable(web, sensitive=False))
     vercel.cloud.delete(target(VARIABLE, "it"), object_id, state, vercel.config)
     vercel.make(VARIABLE, **variable(web, sensitive=False))
@@ -232,7 +252,7 @@ def test_variables_of_a_set_collide_with_single_ones(vercel: Vercel, web: str) -
     vercel.make(VARIABLE, **variable(web))
     twice = [variable(web, key="A"), variable(web, key="A")]
     for variables in ([variable(web)], twice):
-        with pytest.raises(CloudError, match="ENV_ALREADY_EXISTS"):
+        with pytest.raises(CloudError, match="ENV_CONFLICT"):
             vercel.make(VARIABLES, projectId=web, variables=_entries(variables))
     vercel.make(VARIABLES, projectId=web, variables=_entries([variable(web, key="B")]))
     with pytest.raises(NotSimulatedError, match=f"a second set of environment variables of project {web}"):
@@ -274,7 +294,7 @@ def test_a_custom_environment_has_a_name_of_its_own_and_must_exist(vercel: Verce
     with pytest.raises(CloudError, match="not_found - Custom environment env_none was not found"):
         vercel.make(VARIABLE, **{**facts, "customEnvironmentIds": ["env_none"]})
     vercel.make(VARIABLE, **{**facts, "customEnvironmentIds": [environment]})
-    with pytest.raises(CloudError, match="ENV_ALREADY_EXISTS"):
+    with pytest.raises(CloudError, match="ENV_CONFLICT"):
         vercel.make(VARIABLE, "two", **{**facts, "customEnvironmentIds": [environment]})
 
 
@@ -299,6 +319,22 @@ def test_drains_and_webhooks_are_duplicates_and_keep_a_secret(vercel: Vercel, we
             vercel.make(token, **{**facts, "projectIds": ["prj_none"]})
 
 
+def test_the_secret_of_a_drain_is_what_the_state_has(vercel: Vercel, web: str) -> None:
+    drain = {
+        "name": "siem",
+        "deliveryFormat": "json",
+        "endpoint": "https://logs.example.com",
+        "environments": ["production"],
+        "sources": ["lambda"],
+        "projectIds": [web],
+        "secret": "s" * 32,
+    }
+    object_id, state = vercel.make(DRAIN, **drain)
+    vercel.cloud.drift(DRAIN, object_id, "secret", "changed")
+    assert vercel.read(DRAIN, object_id, state)["secret"] == "s" * 32
+    assert vercel.read(DRAIN, object_id)["secret"] == "changed"
+
+
 @pytest.mark.parametrize(
     ("token", "inputs", "failures"),
     [
@@ -312,6 +348,15 @@ def test_drains_and_webhooks_are_duplicates_and_keep_a_secret(vercel: Vercel, we
         (VARIABLE, {"valueWo": "x"}, {"value": "exactly one of value and valueWo must be set"}),
         (VARIABLE, {"gitBranch": "next"}, {"gitBranch": "a branch can be set only for the target preview alone"}),
         (VARIABLE, {"value": UNKNOWN, "targets": UNKNOWN}, {}),
+        (VARIABLE, {"comment": "c" * 1001}, {"comment": "must have 0 to 1000 characters, got 1001"}),
+        (VARIABLE, {"customEnvironmentIds": []}, {"customEnvironmentIds": "must contain at least 1 element"}),
+        (VARIABLE, {"valueWoVersion": 1}, {"valueWoVersion": "needs valueWo"}),
+        (
+            VARIABLE,
+            {"value": None, "valueWo": "x", "valueWoVersion": -1},
+            {"valueWoVersion": f"must be between 0 and {sys.maxsize}, got -1"},
+        ),
+        (VARIABLE, {"value": None, "valueWo": "x", "valueWoVersion": 0}, {}),
         (VARIABLE, {"sensitive": None}, {"sensitive": "missing required property of ProjectEnvironmentVariableArgs"}),
     ],
 )
@@ -327,7 +372,7 @@ def test_the_validators_of_a_variable(
         (
             PROJECT,
             {"name": "Web"},
-            {"name": "must be 1 to 52 lowercase letters, digits, '.', '_' and '-', without '---'"},
+            {"name": "must be 1 to 52 lowercase letters, digits and hyphens, without '---'"},
         ),
         (PROJECT, {"name": "web", "nmae": "x"}, {"nmae": "unknown property; ProjectArgs has name"}),
         (
@@ -336,6 +381,110 @@ def test_the_validators_of_a_variable(
             {"oidcTokenConfig.issuerMode": "must be one of team, global, got 'mine'"},
         ),
         (PROJECT, {"name": "web", "vercelAuthentication": {"deploymentType": "none"}}, {}),
+        *((PROJECT, {"name": name}, {"name": _BAD_NAME}) for name in ("", "w" * 53, "we.b", "we_b", "we---b")),
+        (PROJECT, {"name": "w" * 52, "skewProtection": "7 days", "nodeVersion": "18.x"}, {}),
+        (
+            PROJECT,
+            {
+                "name": "web",
+                "skewProtection": "2 days",
+                "nodeVersion": "16.x",
+                "previewComments": True,
+                "enablePreviewFeedback": False,
+                "passwordProtection": {"deploymentType": "all_deployments", "password": ""},
+                "trustedIps": {"deploymentType": "all_deployments", "protectionMode": "maybe", "addresses": []},
+                "resourceConfig": {"fluid": True, "functionDefaultCpuType": "standard_legacy"},
+            },
+            {
+                "skewProtection": "must be one of 30 minutes, 4 hours, 12 hours, 1 day, 7 days, got '2 days'",
+                "nodeVersion": "must be one of 18.x, 20.x, 22.x, 24.x, got '16.x'",
+                "previewComments": "cannot be set together with enablePreviewFeedback",
+                "passwordProtection.password": "must have 1 to 72 characters, got 0",
+                "trustedIps.protectionMode": "must be one of trusted_ip_required, trusted_ip_optional, got 'maybe'",
+                "trustedIps.addresses": "must contain at least 1 element",
+                "resourceConfig.functionDefaultCpuType": "fluid compute needs standard or performance",
+            },
+        ),
+        (
+            PROJECT,
+            {"name": "web", "resourceConfig": {"fluid": False, "functionDefaultTimeout": 901}},
+            {"resourceConfig.functionDefaultTimeout": "must be between 1 and 900, got 901"},
+        ),
+        (
+            DOMAIN,
+            {"projectId": "p", "domain": "a.example", "redirect": "b.example", "redirectStatusCode": 300},
+            {"redirectStatusCode": "must be one of 301, 302, 307, 308, got 300"},
+        ),
+        (DOMAIN, {"projectId": "p", "domain": "a.example", "redirect": "b.example", "redirectStatusCode": 301}, {}),
+        (
+            DOMAIN,
+            {"projectId": "p", "domain": "a.example", "gitBranch": "next", "customEnvironmentId": "env_1"},
+            {"gitBranch": "cannot be set together with customEnvironmentId"},
+        ),
+        (
+            RELEASE,
+            {
+                "projectId": "p",
+                "advancementType": "automatic",
+                "stages": [{"targetPercentage": -1, "duration": 0}, {"targetPercentage": 100}],
+            },
+            {
+                "stages.targetPercentage": "must be between 0 and 100, got -1",
+                "stages.duration": "must be between 1 and 10000, got 0",
+            },
+        ),
+        (
+            FIREWALL,
+            {
+                "projectId": "p",
+                "ipRules": {"rules": [{"action": "drop", "hostname": "*", "ip": "192.0.2.1"}]},
+                "rules": {
+                    "rules": [
+                        {
+                            "name": "abc",
+                            "description": "d" * 261,
+                            "action": {"action": "drop"},
+                            "conditionGroups": [{"conditions": [{"type": "colour", "op": "is", "value": "x"}]}],
+                        }
+                    ]
+                },
+            },
+            {
+                "ipRules.rules.action": "must be one of bypass, log, challenge, deny, got 'drop'",
+                "rules.rules.action.action": (
+                    "must be one of bypass, log, challenge, deny, rate_limit, redirect, got 'drop'"
+                ),
+                "rules.rules.conditionGroups.conditions.type": (
+                    "must be one of host, path, method, header, query, cookie, target_path, ip_address, region,"
+                    " protocol, scheme, environment, user_agent, geo_continent, geo_country, geo_country_region,"
+                    " geo_city, geo_as_number, ja4_digest, ja3_digest, rate_limit_api_id, got 'colour'"
+                ),
+                "rules.rules.conditionGroups.conditions.op": (
+                    "must be one of re, eq, neq, ex, nex, inc, ninc, pre, suf, sub, gt, gte, lt, lte, got 'is'"
+                ),
+                "rules.rules.name": "must have 4 to 160 characters, got 3",
+                "rules.rules.description": "must have 0 to 260 characters, got 261",
+            },
+        ),
+        (WEBHOOK, {"endpoint": "https://x", "events": [], "projectIds": []}, {"events": _EMPTY}),
+        (
+            DRAIN,
+            {
+                "name": "d",
+                "deliveryFormat": "json",
+                "endpoint": "https://x",
+                "environments": ["production"],
+                "sources": ["lambda"],
+                "projectIds": [],
+                "headers": dict.fromkeys("abcdef", "x"),
+            },
+            {"headers": "must contain at most 5 elements, got 6"},
+        ),
+        (
+            ENVIRONMENT,
+            {"projectId": "p", "name": "stage", "branchTracking": {"type": "equals", "pattern": ""}},
+            {"branchTracking.pattern": "must have 1 to 100 characters, got 0"},
+        ),
         (
             RELEASE,
             {"projectId": "p", "advancementType": "automatic", "stages": [{"targetPercentage": 50}]},
