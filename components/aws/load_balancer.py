@@ -7,7 +7,7 @@ only, so the firewall's log, which has every request too, is kept instead, encry
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -90,8 +90,9 @@ def create_load_balancer(
         web_acl_arn=firewall.arn,
         opts=guard.retrying(parent),
     )
-    certificates = [
-        certificate_arn(
+    certificates = {
+        # a certificate that is given may serve several services
+        key if service.certificate is None else service.certificate.rpartition("/")[2]: certificate_arn(
             f"service-{key}",
             str(service.host),
             given=service.certificate,
@@ -101,7 +102,7 @@ def create_load_balancer(
             parent=parent,
         )
         for key, service in sorted(public.items())
-    ]
+    }
     return LoadBalancer(
         resource=balancer,
         opened=tuple(_open(name, public, group, platform, guard=guard, parent=parent)),
@@ -114,7 +115,7 @@ def create_load_balancer(
 def _listeners(
     name: str,
     balancer: aws.lb.LoadBalancer,
-    certificates: Sequence[pulumi.Input[str]],
+    certificates: Mapping[str, pulumi.Input[str]],
     tls_policy: str,
     *,
     guard: Guard,
@@ -136,7 +137,7 @@ def _listeners(
         port=443,
         protocol="HTTPS",
         ssl_policy=tls_policy,
-        certificate_arn=certificates[0],
+        certificate_arn=next(iter(certificates.values())),
         routing_http_response_strict_transport_security_header_value=TRANSPORT_SECURITY,
         default_actions=[
             {
@@ -146,9 +147,11 @@ def _listeners(
         ],
         opts=guard.retrying(parent),
     )
-    for position, certificate in enumerate(certificates[1:], start=1):
+    # The default is shown by name too, and none is called by its place: another service may change the default, and a
+    # certificate that moved in a list would be added again before it is removed, so that it would be gone.
+    for key, certificate in certificates.items():
         aws.lb.ListenerCertificate(
-            f"{name}-https-certificate-{position}",
+            f"{name}-https-certificate-{key}",
             listener_arn=listener.arn,
             certificate_arn=certificate,
             opts=guard.retrying(parent),

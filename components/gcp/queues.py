@@ -28,7 +28,7 @@ def dead_letters_name(queue: str) -> str:
 def create_queue(
     name: str,
     settings: QueueSettings,
-    service: RunService,
+    invoker: gcp.cloudrunv2.ServiceIamMember,
     *,
     environment: EnvironmentPlan,
     platform: Platform,
@@ -37,9 +37,7 @@ def create_queue(
 ) -> gcp.pubsub.Topic:
     """Create topic, subscription and dead letters, and who may publish: whatever works for the application.
 
-    Pub/Sub calls the service with a token of the scheduler's account: it is from this project, so the service's ingress
-    lets it in, and nobody without that token gets further. A service with a host lets everybody in, so there the load
-    balancer refuses the path, and the service has to verify the token as well.
+    `invoker` is what `grant_push` made for the queue's service.
     """
     plan, scheduler = environment.gcp, platform.accounts["scheduler"]
     agent = f"serviceAccount:service-{plan.project_number}@gcp-sa-pubsub.iam.gserviceaccount.com"
@@ -61,14 +59,6 @@ def create_queue(
         role="roles/pubsub.publisher",
         member=agent,
         opts=guard.retrying(parent),
-    )
-    invoker = grant_invoker(
-        f"queue-{name}-invoker",
-        service.resource,
-        scheduler.member,
-        environment,
-        depends_on=[scheduler.resource],
-        parent=parent,
     )
     url = service_url(settings.service, environment)
     subscription = gcp.pubsub.Subscription(
@@ -106,6 +96,26 @@ def create_queue(
         opts=guard.retrying(parent),
     )
     return topic
+
+
+def grant_push(
+    service: str, created: RunService, environment: EnvironmentPlan, platform: Platform, *, parent: pulumi.Resource
+) -> gcp.cloudrunv2.ServiceIamMember:
+    """Let Pub/Sub call a service: one grant for all of its queues, or removing one queue would take it from the others.
+
+    Pub/Sub calls with a token of the scheduler's account: it is from this project, so the service's ingress lets it in,
+    and nobody without that token gets further. A service with a host lets everybody in, so there the load balancer
+    refuses the path, and the service has to verify the token as well.
+    """
+    scheduler = platform.accounts["scheduler"]
+    return grant_invoker(
+        f"service-{service}-pushed",
+        created.resource,
+        scheduler.member,
+        environment,
+        depends_on=[scheduler.resource],
+        parent=parent,
+    )
 
 
 def allow_push(

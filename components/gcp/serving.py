@@ -9,7 +9,7 @@ import pulumi
 from components.gcp.delivery import create_delivery
 from components.gcp.load_balancer import Route, create_load_balancer, service_backend
 from components.gcp.platform import Platform
-from components.gcp.queues import allow_push, create_queue
+from components.gcp.queues import allow_push, create_queue, grant_push
 from components.gcp.services import RunService, create_service
 from components.gcp.tasks import create_task
 from components.guard import Guard
@@ -69,11 +69,15 @@ def serve_on_gcp(
         )
     if environment.queues:
         allow_push(f"{name}-push", environment, platform, guard=guard, parent=parent)
+    invokers = {
+        key: grant_push(key, services[key], environment, platform, parent=parent)
+        for key in sorted({queue.service for queue in environment.queues.values()})
+    }
     for key, queue in sorted(environment.queues.items()):
         create_queue(
             key,
             queue,
-            services[queue.service],
+            invokers[queue.service],
             environment=environment,
             platform=platform,
             guard=guard,

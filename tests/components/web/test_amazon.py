@@ -215,8 +215,11 @@ def test_only_tls_comes_in_and_plain_http_is_sent_to_it() -> None:
     certificate = run.of(CERTIFICATE)["service-gateway-certificate"]
     assert certificate.inputs["domainName"] == API
     assert certificate.inputs["validationMethod"] == "DNS"
-    assert run.inputs(SHOWN, "services-https-certificate-1")["certificateArn"] == certificate.outputs["arn"]
-    assert "service-gateway-validation" in run.waits_for(SHOWN, "services-https-certificate-1")
+    assert {name: shown.inputs["certificateArn"] for name, shown in run.of(SHOWN).items()} == {
+        f"services-https-certificate-{GIVEN.rpartition('/')[2]}": GIVEN,
+        "services-https-certificate-gateway": certificate.outputs["arn"],
+    }
+    assert "service-gateway-validation" in run.waits_for(SHOWN, "services-https-certificate-gateway")
     http = run.inputs(LISTENER, "services-http")
     assert (http["port"], http["protocol"]) == (80, "HTTP")
     assert http["defaultActions"] == [
@@ -227,6 +230,20 @@ def test_only_tls_comes_in_and_plain_http_is_sent_to_it() -> None:
     assert record["aliases"][0]["name"] == run.of(BALANCER)["services"].outputs["dnsName"]
     assert "service-admin-record-a" not in run.of(RECORD)
     assert run.outputs["endpoints"][ADMIN] == run.of(BALANCER)["services"].outputs["dnsName"]
+
+
+def test_a_certificate_of_several_services_is_shown_once_and_none_moves_when_a_service_comes() -> None:
+    def edit(document: Document) -> None:
+        serving(document)
+        document["services"]["another"] = {**document["services"]["gateway"], "host": "another.ledgerly.example"}
+        document["services"]["back"] = {**document["services"]["admin"], "host": "back.ledgerly.example"}
+
+    before, after = (
+        {name: shown.inputs["certificateArn"] for name, shown in run.of(SHOWN).items()}
+        for run in (full(), build("dev", edit))
+    )
+    new = "services-https-certificate-another"
+    assert after == {**before, new: after[new]}
 
 
 def test_who_reaches_whom() -> None:
@@ -298,7 +315,6 @@ def test_a_host_s_rule_keeps_its_priority_when_others_come() -> None:
         run.inputs(ROUTE, "service-gateway-route")["priority"]
         == full().inputs(ROUTE, "service-gateway-route")["priority"]
     )
-    assert run.of(SHOWN) == {}
     forward = run.inputs(ROUTE, "service-gateway-route")["actions"][0]["forward"]
     assert (len(forward["targetGroups"]), forward["stickiness"]["enabled"]) == (1, False)
 

@@ -157,7 +157,7 @@ def test_only_a_public_service_is_open_to_callers_without_a_name() -> None:
         name: (item.inputs["name"], item.inputs["role"], item.inputs["member"]) for name, item in grants.items()
     } == {
         "service-gateway-public": ("app-gateway", "roles/run.invoker", "allUsers"),
-        "queue-imports-invoker": ("app-importer", "roles/run.invoker", f"serviceAccount:{email('scheduler')}"),
+        "service-importer-pushed": ("app-importer", "roles/run.invoker", f"serviceAccount:{email('scheduler')}"),
     }
 
 
@@ -418,6 +418,17 @@ def test_a_queue_pushes_to_its_service_and_buries_what_it_cannot_digest() -> Non
     )
 
 
+def test_the_queues_of_one_service_share_the_right_to_call_it() -> None:
+    def edit(document: Document) -> None:
+        serving(document)
+        document["queues"]["exports"] = document["queues"]["imports"]
+
+    run = build(STACK, edit)
+    assert set(run.of(INVOKER)) == {"service-gateway-public", "service-importer-pushed"}
+    for queue in ("exports", "imports"):
+        assert "service-importer-pushed" in run.waits_for(SUBSCRIPTION, f"queue-{queue}-push")
+
+
 def test_nothing_is_there_that_nobody_asked_for() -> None:
     run = built(STACK)
     for token in (SERVICE, INVOKER, NEG, SHIELD, BACKEND, BACKEND_BUCKET, URL_MAP, CERTIFICATE, RULE, TOPIC):
@@ -436,7 +447,7 @@ def test_without_a_public_host_there_is_no_load_balancer() -> None:
     for token in (NEG, BACKEND, URL_MAP, CERTIFICATE, RULE):
         assert run.of(token) == {}, token
     assert run.inputs(SERVICE, "service-gateway")["ingress"] == "INGRESS_TRAFFIC_INTERNAL_ONLY"
-    assert set(run.of(INVOKER)) == {"queue-imports-invoker"}
+    assert set(run.of(INVOKER)) == {"service-importer-pushed"}
 
 
 def test_tls_1_3_alone_where_the_environment_says_so() -> None:
