@@ -17,7 +17,8 @@ from bench.config import STACK
 from bench.memory import watched
 from bench.recording import flat_recording
 from policies.catalogue import config_file
-from policies.pack import STACK_POLICIES
+from policies.frame.rules import StackPolicy
+from policies.pack import POLICIES
 from sandbox import engine, workspace
 from sandbox.operations import Sandbox
 
@@ -126,7 +127,7 @@ class Bench:
             return config_file(STACK)
         settings: dict[str, object] = {}
         if pack == RESOURCE_PACK:
-            of_stack = {policy.name for policy in STACK_POLICIES}
+            of_stack = {policy.name for policy in POLICIES if isinstance(policy, StackPolicy)}
             stored = json.loads(config_file(STACK).read_text(encoding="utf-8"))
             settings = {name: value for name, value in stored.items() if name not in of_stack}
         path = self._layout.home / f"{pack.name}.json"

@@ -19,13 +19,7 @@ NAME = "tenantry"
 EXEMPTIONS_FILE = Path(__file__).with_name("exemptions.yaml")
 
 RESOURCE_RULES: tuple[ResourceRule, ...] = (*providers.RULES, *gcp.RULES, *aws.RULES, *vercel.RULES)
-STACK_RULES: tuple[StackRule, ...] = (
-    *gcp.JOINED_RULES,
-    *aws.JOINED_RULES,
-    *gcp.AUDIT_RULES,
-    *aws.AUDIT_RULES,
-    *completeness.STACK_RULES,
-)
+STACK_RULES: tuple[StackRule, ...] = (*gcp.STACK_RULES, *aws.STACK_RULES, *completeness.STACK_RULES)
 RULES: tuple[ResourceRule | StackRule, ...] = (*RESOURCE_RULES, *STACK_RULES)
 
 ALONE = frozenset(
@@ -41,33 +35,20 @@ ALONE = frozenset(
 )
 """Rules that a stack's policy config gives a level of their own: each is a policy by itself, and costs like one."""
 
-_REFUSED_BY_FAMILY = {
-    Family.ENCRYPTION: "Data that could be read at rest without the environment's key, or on its way.",
-    Family.RETENTION: "Data, or what restores it, that is kept too briefly or could be deleted by a slip.",
-    Family.EXPOSURE: "Something that more can reach than should.",
-    Family.IDENTITY: "An identity, key or grant that gives more than it should.",
-    Family.AUDIT: "Logs with a gap, or that are kept too briefly.",
-}
-RESOURCE_POLICIES: tuple[ResourcePolicy, ...] = (
-    *(
-        ResourcePolicy(
-            name=family.value,
-            refuses=refuses,
-            rules=tuple(rule for rule in RESOURCE_RULES if rule.family is family and rule.name not in ALONE),
-        )
-        for family, refuses in _REFUSED_BY_FAMILY.items()
+POLICIES: tuple[ResourcePolicy | StackPolicy, ...] = (
+    ResourcePolicy(
+        name="resource-rules",
+        refuses="A resource that breaks a rule about itself.",
+        rules=tuple(rule for rule in RESOURCE_RULES if rule.name not in ALONE),
     ),
     *(ResourcePolicy.of(rule) for rule in RESOURCE_RULES if rule.name in ALONE),
-)
-STACK_POLICIES: tuple[StackPolicy, ...] = (
     StackPolicy(
-        name="whole-stack",
-        refuses="A resource, tenant or stack whose settings in several resources are missing or fall short.",
+        name="stack-rules",
+        refuses="A stack that breaks a rule about several resources.",
         rules=tuple(rule for rule in STACK_RULES if rule.name not in ALONE),
     ),
     *(StackPolicy.of(rule) for rule in STACK_RULES if rule.name in ALONE),
 )
-POLICIES: tuple[ResourcePolicy | StackPolicy, ...] = (*RESOURCE_POLICIES, *STACK_POLICIES)
 POLICY_OF: dict[str, str] = {rule.name: policy.name for policy in POLICIES for rule in policy.rules}
 """The name under which a policy config knows the policy of each rule."""
 

@@ -10,5 +10,9 @@ RULES = (
     *identity.RULES,
     *audit.RULES,
 )
-JOINED_RULES = (*buckets.JOINED_RULES, *databases.JOINED_RULES, *network.JOINED_RULES)
-AUDIT_RULES = (*audit.TRAIL_RULES, *network.AUDIT_RULES)
+STACK_RULES = (
+    *buckets.STACK_RULES,
+    *databases.STACK_RULES,
+    *network.STACK_RULES,
+    *audit.STACK_RULES,
+)

@@ -119,7 +119,7 @@ RULES = (
     ),
 )
 
-TRAIL_RULES = (
+STACK_RULES = (
     StackRule(
         name="account-trail",
         family=Family.AUDIT,

@@ -203,7 +203,7 @@ def _unkeyed(rule: object) -> Iterator[str]:
     yield from expect.is_set(rule, "destination.encryptionConfiguration.replicaKmsKeyId")
 
 
-JOINED_RULES = (
+STACK_RULES = (
     StackRule(
         name="s3-public-access",
         family=Family.EXPOSURE,

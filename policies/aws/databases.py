@@ -166,7 +166,7 @@ def _tag(resource: Resource, prop: str, key: str) -> object:
     return tags.get(key) if isinstance(tags, dict) else None
 
 
-JOINED_RULES = (
+STACK_RULES = (
     StackRule(
         name="rds-tls",
         family=Family.ENCRYPTION,

@@ -144,7 +144,7 @@ RULES = (
     ),
 )
 
-JOINED_RULES = (
+STACK_RULES = (
     StackRule(
         name="sg-open-ingress",
         family=Family.EXPOSURE,
@@ -163,9 +163,6 @@ JOINED_RULES = (
         requirements=("R8.3",),
         check=_networks,
     ),
-)
-
-AUDIT_RULES = (
     StackRule(
         name="vpc-flow-logs",
         family=Family.AUDIT,

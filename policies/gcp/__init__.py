@@ -11,5 +11,10 @@ RULES = (
     *identity.RULES,
     *audit.RULES,
 )
-JOINED_RULES = (*identity.JOINED_RULES, *exposure.JOINED_RULES, *firestore.JOINED_RULES, *edge.JOINED_RULES)
-AUDIT_RULES = audit.TRAIL_RULES
+STACK_RULES = (
+    *identity.STACK_RULES,
+    *exposure.STACK_RULES,
+    *firestore.STACK_RULES,
+    *edge.STACK_RULES,
+    *audit.STACK_RULES,
+)

@@ -146,7 +146,7 @@ RULES = (
     ),
 )
 
-TRAIL_RULES = (
+STACK_RULES = (
     StackRule(
         name="audit-trail",
         family=Family.AUDIT,

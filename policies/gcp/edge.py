@@ -121,7 +121,7 @@ RULES = (
     ),
 )
 
-JOINED_RULES = (
+STACK_RULES = (
     StackRule(
         name="edge-http-redirect",
         family=Family.ENCRYPTION,

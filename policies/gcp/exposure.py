@@ -312,7 +312,7 @@ RULES = (
     ),
 )
 
-JOINED_RULES = (
+STACK_RULES = (
     StackRule(
         name="run-public-invoker",
         family=Family.EXPOSURE,

@@ -66,7 +66,7 @@ RULES = (
     ),
 )
 
-JOINED_RULES = (
+STACK_RULES = (
     StackRule(
         name="firestore-backups",
         family=Family.RETENTION,

@@ -303,7 +303,7 @@ RULES = (
     ),
 )
 
-JOINED_RULES = (
+STACK_RULES = (
     StackRule(
         name="grant-origin",
         family=Family.IDENTITY,

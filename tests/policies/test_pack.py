@@ -55,7 +55,7 @@ def test_every_resource_rule_has_a_test_that_breaks_it() -> None:
 
 
 def test_every_rule_is_run_by_one_of_few_policies() -> None:
-    shared = ["encryption", "retention", "exposure", "identity", "audit", "whole-stack"]
+    shared = ["resource-rules", "stack-rules"]
     assert [policy.name for policy in POLICIES if policy.name not in ALONE] == shared
     assert [policy.name for policy in build()] == ["exemption-valid", *(policy.name for policy in POLICIES)]
 
@@ -139,14 +139,14 @@ def test_dev_relaxes_these_and_no_others() -> None:
 def test_the_floors_are_those_of_the_settings(stack: Any) -> None:  # noqa: ANN401 - a literal type's values
     config, floor = _config(stack), FLOORS[stack]
 
-    retention, audit, whole = config["retention"], config["audit"], config["whole-stack"]
-    assert retention["sql-backup-count"]["minBackups"] == floor.retained_backups
-    assert retention["sql-point-in-time"]["enterprisePlusMinDays"] == floor.pitr_days
-    assert retention["bucket-locked-retention"]["exportsMinDays"] == floor.export_retention_days
-    assert retention["bucket-locked-retention"]["requireLock"] == floor.lock
-    assert retention["rds-backups"]["minDays"] == floor.pitr_days
-    assert retention["backup-plan"]["minDays"] == floor.retained_backups
-    assert audit["log-bucket-retention"]["requireLock"] == floor.lock
+    single, whole = config["resource-rules"], config["stack-rules"]
+    assert single["sql-backup-count"]["minBackups"] == floor.retained_backups
+    assert single["sql-point-in-time"]["enterprisePlusMinDays"] == floor.pitr_days
+    assert single["bucket-locked-retention"]["exportsMinDays"] == floor.export_retention_days
+    assert single["bucket-locked-retention"]["requireLock"] == floor.lock
+    assert single["rds-backups"]["minDays"] == floor.pitr_days
+    assert single["backup-plan"]["minDays"] == floor.retained_backups
+    assert single["log-bucket-retention"]["requireLock"] == floor.lock
     assert whole["audit-trail"]["requireLock"] == floor.lock
     assert whole["backup-vault-lock"] == {"minDays": floor.retained_backups, "requireLock": floor.lock}
     assert whole["s3-locked-retention"]["exportsMinDays"] == floor.export_retention_days
