@@ -1,6 +1,6 @@
 """Exemptions: reviewed data that lets one rule pass for named resources until a date (R8.6).
 
-They live in a YAML file beside the pack, and not in the policy config: a policy config reaches each rule separately, a
+They live in a YAML file beside the pack, and not in the policy config: a policy config reaches each policy separately, a
 file can carry comments and code owners, and every stack and `pulumi policy analyze` read the same one without a flag.
 """
 
@@ -9,39 +9,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING
 
 import yaml
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+if TYPE_CHECKING:
+    from policies.frame.exemption import Exemption
 
 LONGEST = dt.timedelta(days=366)
 """An exemption without a real end is a changed rule: change the rule instead."""
-
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3)]
-
-
-class Exemption(BaseModel):
-    """One entry. In `resource`, a URN, `*`, `?` and `[...]` match as in file names; `expires` is the last day."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    rule: Text
-    resource: Annotated[str, StringConstraints(pattern=r"^urn:pulumi:[^*?\[:]+::.+::[^*?\[:][^:]*$")]
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=15)]
-    owner: Text
-    expires: dt.date
-
-    def covers(self, rule: str, urn: str) -> bool:
-        return self.rule == rule and fnmatchcase(urn, self.resource)
-
-
-_HINTS = {
-    "resource": "write a URN with its stack; wildcards may not stand for the stack or begin the resource's name",
-    "reason": "say in at least 15 characters why the rule cannot hold here",
-    "expires": "write the last day as YYYY-MM-DD",
-}
 
 
 @dataclass(frozen=True)
@@ -71,11 +48,16 @@ def load(path: Path, rules: Collection[str], today: dt.date) -> Exemptions:
     if not isinstance(listed, list):
         return Exemptions(problems=(f"{path.name} must hold one key, exemptions, with a list",), today=today)
 
+    if not listed:
+        return Exemptions(today=today)
+
+    from policies.frame.exemption import parse  # noqa: PLC0415 - pydantic takes most of the pack's start
+
     entries: list[Exemption] = []
     problems: list[str] = []
     for position, raw in enumerate(listed):
         place = f"{path.name}: exemptions[{position}]"
-        entry, faults = _parse(raw)
+        entry, faults = parse(raw)
         problems += [f"{place}{fault}" for fault in faults]
         if entry is None:
             continue
@@ -91,14 +73,3 @@ def load(path: Path, rules: Collection[str], today: dt.date) -> Exemptions:
                     f"{entry.owner} must repair the resource, or renew or remove the entry"
                 )
     return Exemptions(entries=tuple(entries), problems=tuple(problems), today=today)
-
-
-def _parse(raw: Any) -> tuple[Exemption | None, list[str]]:  # noqa: ANN401
-    try:
-        return Exemption.model_validate(raw), []
-    except ValidationError as error:
-        faults = []
-        for detail in error.errors(include_url=False):
-            key = ".".join(str(part) for part in detail["loc"])
-            faults.append(f"{'.' if key else ''}{key}: {_HINTS.get(key, detail['msg'])}")
-        return None, faults

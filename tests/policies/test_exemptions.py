@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from policies.frame.exemptions import _HINTS, Exemptions, load
+from policies.frame.exemption import _HINTS
+from policies.frame.exemptions import Exemptions, load
 from policies.frame.index import STACK
 from policies.gcp.tokens import BUCKET
 from policies.pack import EXEMPTIONS_FILE, RULES, exemption_rule

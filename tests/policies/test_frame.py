@@ -10,7 +10,8 @@ from pulumi_policy.proxy import unknown_checking_proxy
 
 from policies.frame import expect
 from policies.frame.bridge import to_policy
-from policies.frame.exemptions import Exemption, Exemptions
+from policies.frame.exemption import Exemption
+from policies.frame.exemptions import Exemptions
 from policies.frame.index import Index
 from policies.frame.resources import Resource
 from policies.frame.rules import (
