@@ -15,7 +15,8 @@ def tenant_entry(tenant: TenantPlan, database: Mapping[str, object]) -> dict[str
     """A tenant's entry; `database` is the part that its kind of database adds.
 
     `isolated` is always false here: the SQL job says in the status object when it has made it true for exactly this
-    entry, and a reader that knows nothing of status objects errs on the safe side (R2.5).
+    entry, and a reader that knows nothing of status objects errs on the safe side (R2.5). `final_export` names the
+    object that is to prove the final export of an offboarding tenant.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -28,6 +29,7 @@ def tenant_entry(tenant: TenantPlan, database: Mapping[str, object]) -> dict[str
         "region": tenant.region,
         "files": {"mode": tenant.files.mode, "bucket": tenant.files.bucket, "folder": tenant.files.folder},
         "isolated": False,
+        "final_export": tenant.final_export,
         "status": TenantNames(tenant.id).status_object,
         **database,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from settings.lifecycle import Previous, check, lift_guards
 from settings.load import EXTERNAL_SECRETS, NAMESPACE
 from settings.plan import EnvironmentPlan, Plan
 from settings.resolve import load
+from settings.types import Cloud
 
 _FINAL_PREFIX: Final = "final/"
 _TORN_READ: Final = "failed to load checkpoint"
@@ -141,18 +142,16 @@ def create_providers(plan: EnvironmentPlan) -> Providers:
 
 def lift_proved_guards(plan: Plan, previous: Previous, providers: Providers) -> Plan:
     """Lift the guard of offboarding tenants whose final export is proved by its marker, and of empty pools."""
-    exported: set[str] = set()
-    offboarding = [tenant for tenant in plan.tenants if tenant.state == "offboarding" and tenant.id in previous.tenants]
+    clouds = {
+        tenant.cloud for tenant in plan.tenants if tenant.state == "offboarding" and tenant.id in previous.tenants
+    }
     bucket = plan.environment.buckets.exports
-    if any(tenant.cloud == "gcp" for tenant in offboarding):
-        exported |= _tenants_of(_google_markers(bucket, providers.gcp))
-    if any(tenant.cloud == "aws" for tenant in offboarding):
-        exported |= _tenants_of(_amazon_markers(bucket, plan.environment.aws.backup_region, providers.aws))
-    return lift_guards(plan, exported)
-
-
-def _tenants_of(markers: Iterable[str]) -> set[str]:
-    return {key.removeprefix(_FINAL_PREFIX).removesuffix(".json") for key in markers if key.endswith(".json")}
+    markers: dict[Cloud, list[str]] = {}
+    if "gcp" in clouds:
+        markers["gcp"] = _google_markers(bucket, providers.gcp)
+    if "aws" in clouds:
+        markers["aws"] = _amazon_markers(bucket, plan.environment.aws.backup_region, providers.aws)
+    return lift_guards(plan, previous, markers)
 
 
 def _google_markers(bucket: str, provider: gcp.Provider | None) -> list[str]:

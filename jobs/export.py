@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from jobs.clouds import Cloud, open_cloud
 from jobs.dumps import references, tables
-from jobs.dumps.layout import Manifest, dump_stem, final_marker
+from jobs.dumps.layout import Manifest, dump_stem
 from jobs.dumps.proof import prove
 from jobs.dumps.session import session
 from jobs.dumps.store import Dumps, Stored
@@ -91,7 +91,7 @@ class Export:
     def _one(self, target: Target) -> Outcome:
         if target.state != "offboarding":
             return self._dumped(self._dump(target))
-        if self.store.read(final_marker(target.tenant)) is not None:
+        if target.final_export is not None and self.store.read(target.final_export) is not None:
             return self._dumped(self._dump(target), final="exists")
         return self._final(target)
 
@@ -116,6 +116,8 @@ class Export:
             return target.logins(connection)
 
     def _mark(self, target: Target, manifest: Manifest, stored: Stored, logins: LoginState) -> FinalState:
+        if target.final_export is None:
+            raise JobError(f"tenants/{target.tenant}.json does not name its final export; run the program's `up`")
         content = self.cloud.registry.read(f"tenants/{target.tenant}.json")
         if content is None or hashlib.sha256(content).hexdigest() != target.generation:
             raise JobError(f"tenants/{target.tenant}.json changed during the export, so its logins may have been on")
@@ -141,7 +143,7 @@ class Export:
                 instance=target.instance,
             )
         # only if there is none: the first proof stands
-        written = self.store.create(final_marker(target.tenant), json.dumps(marker, sort_keys=True).encode())
+        written = self.store.create(target.final_export, json.dumps(marker, sort_keys=True).encode())
         return "written" if written else "exists"
 
     def _dump(self, target: Target) -> tuple[Manifest, Stored]:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from settings.errors import Problem
+from settings.names import TenantNames
 from settings.plan import Plan, TenantPlan
+from settings.types import Cloud
 
 OFFBOARDING_GUIDE: Final = "docs/adding-a-tenant.md, section Removing a tenant"
 MOVING_GUIDE: Final = "docs/restore.md, section Moving a tenant"
@@ -69,6 +71,7 @@ def describe(tenant: TenantPlan) -> dict[str, Any]:
         "ring": tenant.ring,
         "url_secret": tenant.url_secret,
         "guarded": tenant.guarded,
+        "final_export": tenant.final_export,
     }
     if tenant.on_sql is not None:
         facts |= {
@@ -243,20 +246,36 @@ def _instances(previous: Previous, plan: Plan) -> list[Problem]:
     return problems
 
 
-def lift_guards(plan: Plan, exported: Collection[str]) -> Plan:
+def lift_guards(plan: Plan, previous: Previous, markers: Mapping[Cloud, Collection[str]]) -> Plan:
     """Take the deletion guard off what may go: offboarding tenants with a proved final export, and empty pools.
+
+    A marker is never deleted before its retention ends, so each offboarding of an id is to be proved by one of its own:
+    the first name that is free when it begins. Its registry entry says that name to whoever makes the final export, and
+    only a marker that an earlier deployment asked for so lifts the guard: that of a former offboarding does not.
 
     Args:
         plan: the plan as resolved.
-        exported: ids of the tenants whose final-export marker exists.
+        previous: what the last deployment left.
+        markers: names of the markers in each cloud's exports bucket.
     """
     tenants = tuple(
-        _unguarded(tenant) if tenant.state == "offboarding" and tenant.id in exported else tenant
+        _leaving(tenant, previous.tenants.get(tenant.id, {}), markers.get(tenant.cloud, ()))
+        if tenant.state == "offboarding"
+        else tenant
         for tenant in plan.tenants
     )
     holding = {tenant.sql.instance_key for tenant in tenants if tenant.guarded and tenant.on_sql is not None}
     pools = tuple(replace(pool, guarded=pool.key in holding) for pool in plan.pools)
     return replace(plan, tenants=tenants, pools=pools)
+
+
+def _leaving(tenant: TenantPlan, before: Mapping[str, Any], markers: Collection[str]) -> TenantPlan:
+    asked = before.get("final_export")
+    if asked is not None:
+        tenant = replace(tenant, final_export=asked)
+        return _unguarded(tenant) if asked in markers else tenant
+    free = (name for name in TenantNames(tenant.id).final_export_objects() if name not in markers)
+    return replace(tenant, final_export=next(free))
 
 
 def _unguarded(tenant: TenantPlan) -> TenantPlan:

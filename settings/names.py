@@ -5,6 +5,8 @@ All of them are deterministic: after a crash a name finds its resource again, an
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -104,9 +106,11 @@ class TenantNames:
     def status_object(self) -> str:
         return f"status/{self.tenant}.json"
 
-    @property
-    def final_export_object(self) -> str:
-        return f"final/{self.tenant}.json"
+    def final_export_objects(self) -> Iterator[str]:
+        """Names of the markers of final exports, in the order in which the offboardings of this id take them."""
+        yield f"final/{self.tenant}.json"
+        for number in itertools.count(2):
+            yield f"final/{self.tenant}.{number}.json"  # ids hold no dot, so no other tenant's
 
     def all(self) -> tuple[str, ...]:
         """Everything that must be unique across tenants (checked in `resolve`)."""

@@ -271,6 +271,8 @@ class TenantPlan:
     legal_hold: bool
     guarded: bool = True
     """False once the final export is proved: then its data may be deleted."""
+    final_export: str | None = None
+    """While offboarding: the object in the exports bucket that is to prove the final export of this offboarding."""
     recreate_after_loss: bool = False
 
     @property

@@ -32,11 +32,6 @@ def manifest_time(name: str) -> datetime | None:
     return None if found is None else datetime.strptime(found[1], _STAMP_FORMAT).replace(tzinfo=UTC)
 
 
-def final_marker(tenant: str) -> str:
-    """The object that lifts the deletion guard at the next `up` (R2.6)."""
-    return f"final/{tenant}.json"
-
-
 def drill_object(tenant: str) -> str:
     """A tenant's drill result in the registry bucket; `drills/{instance}.json` are those of whole instances."""
     return f"drills/tenants/{tenant}.json"

@@ -18,7 +18,16 @@ from jobs.sql.catalog import kind_of
 from jobs.sql.errors import JobError
 from jobs.sql.log import Log
 from jobs.sql.postgres import Connection, ca_file, rows
-from jobs.sql.registry import BACKUP_LOGIN, TENANT_ID, Instance, State, Tenant, parse_instance, parse_tenant
+from jobs.sql.registry import (
+    BACKUP_LOGIN,
+    TENANT_ID,
+    Instance,
+    State,
+    Tenant,
+    check_final_export,
+    parse_instance,
+    parse_tenant,
+)
 
 LoginState = Literal["off", "not-enforced"]
 Endpoints = Callable[[], Endpoint]
@@ -44,6 +53,10 @@ class Target(Protocol):
     @property
     def state(self) -> State:
         """What the registry declares."""
+
+    @property
+    def final_export(self) -> str | None:
+        """Name of the marker that is to prove its final export; None when none is asked for."""
 
     @property
     def generation(self) -> str:
@@ -89,6 +102,10 @@ class RdsTarget:
     @property
     def state(self) -> State:
         return self.declared.state
+
+    @property
+    def final_export(self) -> str | None:
+        return self.declared.final_export
 
     @property
     def generation(self) -> str:
@@ -140,6 +157,7 @@ class _Guest(BaseModel):
     state: State
     url_secret: str
     backup_url_secret: str | None
+    final_export: str | None = None
     schemas: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
@@ -149,6 +167,7 @@ class _Guest(BaseModel):
         for name, suffix in ((self.url_secret, "database-url"), (self.backup_url_secret, "backup-url")):
             if name is not None and name.rpartition("/")[2] != f"tenant-{self.id}-{suffix}":
                 raise ValueError(f"{name!r} must be the secret tenant-{self.id}-{suffix}")
+        check_final_export(self.id, self.final_export)
         return self
 
 
@@ -172,6 +191,10 @@ class ExternalTarget:
     @property
     def state(self) -> State:
         return self.declared.state
+
+    @property
+    def final_export(self) -> str | None:
+        return self.declared.final_export
 
     @property
     def schemas(self) -> tuple[str, ...] | None:

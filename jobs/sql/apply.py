@@ -285,6 +285,7 @@ class Apply:
             error=error,
             state=tenant.state,
             logins_off_since=off_since,
+            final_export=tenant.final_export,
         )
         self.objects.write(tenant.status, status.model_dump_json().encode())
 

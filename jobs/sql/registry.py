@@ -82,6 +82,7 @@ class Tenant(_Declared):
     statement_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)]
     recreate_after_loss: bool = False
     status: str
+    final_export: str | None = None
     generation: str = ""  # SHA-256 of the declared object's bytes; set by `parse_tenant`
 
     @model_validator(mode="after")
@@ -103,6 +104,7 @@ class Tenant(_Declared):
         for field, suffix in (("credential_secret", "credential"), ("url_secret", "database-url")):
             if getattr(self, field).rpartition("/")[2] != f"tenant-{self.id}-{suffix}":
                 raise ValueError(f"{field} must be the secret tenant-{self.id}-{suffix}")
+        check_final_export(self.id, self.final_export)
         return self
 
     @property
@@ -266,6 +268,7 @@ class Status(BaseModel):
         state: the declared one.
         logins_off_since: since when the tenant has not been active, with its logins proved to be off at the end of
             that run; None while it is active, or while they are not. What was exported later is all there is.
+        final_export: the declared marker of the final export.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -278,6 +281,19 @@ class Status(BaseModel):
     error: str | None
     state: State | None = None
     logins_off_since: AwareDatetime | None = None
+    final_export: str | None = None
+
+
+def check_final_export(tenant: str, name: str | None) -> None:
+    """Refuse a marker that would prove another tenant's final export.
+
+    Raises:
+        ValueError: it is no marker of this tenant.
+    """
+    if name is not None and re.fullmatch(rf"final/{re.escape(tenant)}(\.[1-9][0-9]*)?\.json", name) is None:
+        raise ValueError(
+            f"final_export is {name!r}; a marker of {tenant} is final/{tenant}.json or final/{tenant}.2.json"
+        )
 
 
 def parse_tenant(name: str, content: bytes, kind: SqlKind) -> Tenant:

@@ -14,7 +14,6 @@ from typing import Final, Literal
 import psycopg
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from jobs.dumps.layout import final_marker
 from jobs.sql.errors import JobError
 from jobs.sql.log import Log
 from jobs.sql.postgres import Connection, acting_for, has_grant_options, message_of, rows, run
@@ -150,16 +149,15 @@ class Removal:
     def _prove(self, tenant: str) -> None:
         """Have the stores prove that the tenant was offboarded.
 
-        The marker alone would not do: it is never overwritten, so that of an earlier offboarding would stand for data
-        that was written after a return.
+        The marker is the one that its last entry asked for, and still younger than the end of its logins: a drop
+        cannot be undone, so neither is taken for the other.
 
         Raises:
             UnprovedError: they do not.
         """
-        off_since = self._off_since(tenant)
+        name, off_since = self._offboarded(tenant)
         if self.markers is None:
             raise UnprovedError("the job is not told the exports bucket, where the final export is proved")
-        name = final_marker(tenant)
         content = self.markers.read(name)
         if content is None:
             raise UnprovedError(f"{name} is not in the exports bucket, so its final export is not proved")
@@ -175,7 +173,8 @@ class Removal:
                 f"{off_since.isoformat()}"
             )
 
-    def _off_since(self, tenant: str) -> datetime:
+    def _offboarded(self, tenant: str) -> tuple[str, datetime]:
+        """Which marker its last entry asked for, and since when its logins have been off."""
         name = _status(tenant)
         content = self.objects.read(name)
         try:
@@ -186,7 +185,9 @@ class Removal:
             raise UnprovedError(f"no {name} says that it was offboarding")
         if status.state != "offboarding" or not status.isolated or status.logins_off_since is None:
             raise UnprovedError(f"{name} does not say that it was offboarding with its logins off")
-        return status.logins_off_since
+        if status.final_export is None:
+            raise UnprovedError(f"{name} does not name its final export")
+        return status.final_export, status.logins_off_since
 
     def _declared(self) -> frozenset[str]:
         """Ids that have an entry, whatever is in it."""

@@ -33,7 +33,14 @@ class Firestore(Cloud):
         self.declared_at = NOW - 2 * HOUR
         self.born = "2026-01-01T00:00:00Z"
 
-    def declare(self, tenant: str, state: str = "active", kind: str = "firestore") -> None:
+    def declare(
+        self,
+        tenant: str,
+        state: str = "active",
+        kind: str = "firestore",
+        *,
+        final_export: str = "final/fir.json",
+    ) -> None:
         content = {
             "id": tenant,
             "kind": kind,
@@ -41,6 +48,7 @@ class Firestore(Cloud):
             "database": f"tn-{tenant}",
             "location": "europe-west1",
             "service_account": f"tn-{tenant}@acme-prod.iam.gserviceaccount.com",
+            "final_export": final_export if state == "offboarding" else None,
         }
         self.put("acme-prod-registry", f"tenants/{tenant}.json", content)
         stamp = datetime.fromtimestamp(self.declared_at, UTC).isoformat()
@@ -224,6 +232,16 @@ def test_the_first_marker_stands(cloud: Firestore) -> None:
     cloud.put("acme-prod-exports", "final/fir.json", {"tenant": "fir", "execution": "first"})
     made, _ = run("firestore-export", cloud)
     assert logged(made, "export.result")[1]["final"] == "exists"
+    assert cloud.content("exports", "final/fir.json")["execution"] == "first"
+
+
+def test_the_marker_of_a_former_offboarding_stands_for_nothing(cloud: Firestore) -> None:
+    leaving(cloud)
+    cloud.declare("fir", state="offboarding", final_export="final/fir.2.json")
+    cloud.put("acme-prod-exports", "final/fir.json", {"tenant": "fir", "execution": "first"})
+    made, _ = run("firestore-export", cloud)
+    assert logged(made, "export.result")[1]["final"] == "written"
+    assert cloud.content("exports", "final/fir.2.json")["execution"] == "exec-1"
     assert cloud.content("exports", "final/fir.json")["execution"] == "first"
 
 

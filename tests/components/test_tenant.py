@@ -203,6 +203,7 @@ class TestRegistry:
             "recreate_after_loss": False,
             "files": {"mode": "prefix", "bucket": "ledgerly-prod-uploads", "folder": "kestrel-pay/"},
             "isolated": False,
+            "final_export": None,
             "status": "status/kestrel-pay.json",
         }
 
@@ -271,9 +272,10 @@ class TestLifeCycle:
 
     def test_a_proved_export_lifts_the_guard_of_that_tenant_alone(self) -> None:
         before = built("dev")
-        run = build(
-            "dev", changed("cobalt-bank", state="offboarding"), previous=before.outputs, final_exports=["cobalt-bank"]
-        )
+        edit = changed("cobalt-bank", state="offboarding")
+        asked = build("dev", edit, previous=before.outputs)
+        assert asked.entry("cobalt-bank-registry")["final_export"] == "final/cobalt-bank.json"
+        run = build("dev", edit, previous=asked.outputs, final_exports=["cobalt-bank"])
         lifted = {
             (item.type, item.name)
             for item in run.resources
@@ -293,8 +295,19 @@ class TestLifeCycle:
         assert (instance["deletionProtection"], instance["settings"]["deletionProtectionEnabled"]) == (False, False)
         assert run.outputs["registry"]["tenants"]["cobalt-bank"]["guarded"] is False
 
+    def test_a_former_offboardings_marker_lifts_nothing(self) -> None:
+        edit = changed("acme", state="offboarding")
+        again = build("dev", edit, previous=built("dev").outputs, final_exports=["acme"])
+        assert again.entry("acme-registry")["final_export"] == "final/acme.2.json"
+        assert all(item.protect for item in again.of(DATABASE).values())
+        waiting = build("dev", edit, previous=again.outputs, final_exports=["acme"])
+        assert waiting.entry("acme-registry")["final_export"] == "final/acme.2.json"
+        assert all(item.protect for item in waiting.of(DATABASE).values())
+        lifted = build("dev", edit, previous=again.outputs, final_exports=["acme", "acme.2"])
+        assert not lifted.mocks.one(DATABASE, "acme-database").protect
+
     def test_another_tenants_marker_lifts_nothing(self) -> None:
-        run = build(
-            "dev", changed("acme", state="offboarding"), previous=built("dev").outputs, final_exports=["birchwood"]
-        )
+        edit = changed("acme", state="offboarding")
+        asked = build("dev", edit, previous=built("dev").outputs)
+        run = build("dev", edit, previous=asked.outputs, final_exports=["birchwood"])
         assert all(item.protect for item in run.of(DATABASE).values())

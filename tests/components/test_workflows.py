@@ -296,8 +296,11 @@ def test_empty_export_is_a_failure(cloud: Cloud) -> None:
     assert "is empty" in logged(made, "export.result")[0]["error"]
 
 
-def declare(cloud: Cloud, tenant: str, state: str, instance: str = KEY) -> None:
-    cloud.put("acme-prod-registry", f"tenants/{tenant}.json", {"id": tenant, "state": state, "instance": instance})
+def declare(cloud: Cloud, tenant: str, state: str, instance: str = KEY, *, final_export: str | None = None) -> None:
+    entry = {"id": tenant, "state": state, "instance": instance, "final_export": None}
+    if state == "offboarding":
+        entry["final_export"] = final_export or f"final/{tenant}.json"
+    cloud.put("acme-prod-registry", f"tenants/{tenant}.json", entry)
 
 
 def test_final_marker_after_the_logins_are_off(cloud: Cloud) -> None:
@@ -330,6 +333,15 @@ def test_first_marker_stands(cloud: Cloud) -> None:
     assert cloud.content("exports", "final/oak.json") == "first"
     assert logged(made, "export.result")[2]["final"] == "exists"
     assert cloud.jobs == []
+
+
+def test_marker_of_a_former_offboarding_stands_for_nothing(cloud: Cloud) -> None:
+    declare(cloud, "oak", "offboarding", final_export="final/oak.2.json")
+    cloud.put("acme-prod-exports", "final/oak.json", "first")
+    made, _ = export(cloud)
+    assert cloud.content("exports", "final/oak.2.json")["tenant"] == "oak"
+    assert cloud.content("exports", "final/oak.json") == "first"
+    assert logged(made, "export.result")[2]["final"] == "written"
 
 
 def test_marker_written_meanwhile_is_not_replaced(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

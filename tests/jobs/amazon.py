@@ -201,6 +201,7 @@ class Account:
             "statement_timeout_ms": 1500,
             "isolated": False,
             "status": f"status/{tenant}.json",
+            "final_export": f"final/{tenant}.json" if changes.get("state") == "offboarding" else None,
         }
         self.put(f"tenants/{tenant}.json", declared | changes)
         credential = {"login": active, "password": self.password(tenant, rotation), "rotation": rotation}
@@ -225,6 +226,7 @@ class Account:
             "not_enforced": ["isolation"],
             "isolated": False,
             "status": f"status/{tenant}.json",
+            "final_export": f"final/{tenant}.json" if changes.get("state") == "offboarding" else None,
         }
         self.put(f"tenants/{tenant}.json", declared | changes)
         if tenant not in self.names:

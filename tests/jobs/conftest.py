@@ -99,6 +99,7 @@ class World:
             "region": "europe-west3",
             "isolated": False,
             "status": f"status/{tenant}.json",
+            "final_export": f"final/{tenant}.json" if changes.get("state") == "offboarding" else None,
         }
         (self.registry / "tenants" / f"{tenant}.json").write_text(json.dumps(declared | changes), encoding="utf-8")
         for kind in ("credential", "database-url"):

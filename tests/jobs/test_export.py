@@ -379,6 +379,29 @@ class TestFinal:
         assert of(exported(acme), "export.result", *RESULT)[0] == ("acme", "ok", "exists")
         assert acme.get("final/acme.json", bucket=acme.exports) == marker
 
+    def test_the_marker_of_a_former_offboarding_proves_nothing(self, acme: Account) -> None:
+        acme.s3.put_object(Bucket=acme.exports, Key="final/acme.json", Body=b"{}")
+        acme.declare("acme", state="offboarding", final_export="final/acme.2.json")
+        assert acme.run(sql_job.main, ["apply"])[0] == 0
+        assert of(exported(acme), "export.result", *RESULT)[0] == ("acme", "ok", "written")
+        assert acme.get("final/acme.2.json", bucket=acme.exports)["tenant"] == "acme"
+        assert acme.get("final/acme.json", bucket=acme.exports) == {}
+
+    def test_no_marker_when_the_entry_asks_for_none(self, acme: Account) -> None:
+        """An entry that an earlier version of the program has written."""
+        acme.declare("acme", state="offboarding", final_export=None)
+        assert acme.run(sql_job.main, ["apply"])[0] == 0
+        code, lines = run(acme)
+        assert (code, acme.objects("final/")) == (1, [])
+        assert "does not name its final export" in of(lines, "export.result", "error")[0][0]
+
+    @pytest.mark.parametrize("name", ["final/acme-2.json", "final/acme.0.json", "dump/acme.json", "final/acmeX2.json"])
+    def test_no_marker_of_another_name(self, acme: Account, name: str) -> None:
+        acme.declare("acme", state="offboarding", final_export=name)
+        code, lines = run(acme)
+        assert (code, acme.objects("final/")) == (1, [])
+        assert f"final_export is '{name}'" in of(lines, "export.result", "error")[0][0]
+
     def test_no_marker_while_a_login_is_on(self, acme: Account) -> None:
         acme.declare("acme", state="offboarding")  # and the SQL job has not run since
         code, lines = run(acme)

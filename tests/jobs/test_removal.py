@@ -105,6 +105,23 @@ def test_with_proof_the_database_and_its_roles_go_and_nothing_else_does(leaving:
     assert {line["event"] for line in apply(leaving)} == {"sql_job.tenant", "sql_job.summary"}
 
 
+def test_the_marker_that_the_last_entry_asked_for_counts(leaving: Account) -> None:
+    leaving.declare("acme", state="offboarding", final_export="final/acme.2.json")
+    apply(leaving)
+    mark(leaving, "acme")
+    remove(leaving, "acme")
+    stays(leaving, "final/acme.2.json is not in the exports bucket")
+    leaving.s3.put_object(Bucket=leaving.exports, Key="final/acme.2.json", Body=marker("acme"))
+    assert len(of(apply(leaving), "sql_job.removed")) == 1
+
+
+def test_a_status_that_asks_for_no_marker_proves_nothing(leaving: Account) -> None:
+    leaving.declare("acme", state="offboarding", final_export=None)
+    apply(leaving)
+    remove(leaving, "acme")
+    stays(leaving, "status/acme.json does not name its final export")
+
+
 def test_an_entry_keeps_everything(leaving: Account) -> None:
     assert {line["event"] for line in apply(leaving)} == {"sql_job.tenant", "sql_job.summary"}
     leaving.put("tenants/acme.json", {"damaged": True})

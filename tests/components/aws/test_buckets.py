@@ -89,12 +89,11 @@ def test_what_destroy_leaves_of_a_bucket_keeps_its_settings() -> None:
 
 
 def test_an_offboarded_tenants_own_bucket_goes_with_its_settings() -> None:
-    run = build(
-        "dev",
-        lambda document: document["tenants"].append({"id": "big-bank", "plan": "enterprise", "state": "offboarding"}),
-        previous=with_own_bucket().outputs,
-        final_exports=["big-bank"],
-    )
+    def leaving(document: dict[str, Any]) -> None:
+        document["tenants"].append({"id": "big-bank", "plan": "enterprise", "state": "offboarding"})
+
+    asked = build("dev", leaving, previous=with_own_bucket().outputs)
+    run = build("dev", leaving, previous=asked.outputs, final_exports=["big-bank"])
     mine = [item for item in run.resources if item.name.startswith("big-bank-uploads")]
     assert len(mine) == 15
     assert not any(item.protect for item in mine)

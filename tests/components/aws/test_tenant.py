@@ -133,6 +133,7 @@ def test_the_registry_entry_names_secrets_and_holds_none() -> None:
         "region": HOME,
         "files": {"mode": "prefix", "bucket": "ledgerly-dev-uploads", "folder": "acme-co/"},
         "isolated": False,
+        "final_export": None,
         "status": "status/acme-co.json",
         "placement": "shared",
         "pool": "general",

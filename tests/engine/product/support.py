@@ -197,7 +197,9 @@ def both(*edits: Edit) -> Edit:
 
 
 def mark_final_export(sandbox: Sandbox, tenants: Iterable[str]) -> None:
-    """Write the markers that the export workflow writes after a final export."""
+    """Write the markers that the last `up` asked for, as the export workflow does after a final export."""
+    registry = sandbox.outputs()["registry"]["tenants"]
     with sandbox.cloud() as cloud:
         for tenant_id in tenants:
-            cloud.put_object("ledgerly-dev-exports", f"final/{tenant_id}.json", f'{{"tenant": "{tenant_id}"}}')
+            name = registry[tenant_id]["final_export"]
+            cloud.put_object("ledgerly-dev-exports", name, f'{{"tenant": "{tenant_id}"}}')

@@ -338,6 +338,7 @@ def test_production_from_nothing_to_its_end(system: System, tmp_path: Path) -> N
 
     if system.section is not None:
         taken_out(sandbox, system.section)
+    operated(sandbox, everybody_leaves)
     with sandbox.cloud() as cloud:
         for tenant in system.tenants:
             cloud.put_object(system.exports, f"final/{tenant}.json", f'{{"tenant": "{tenant}"}}')

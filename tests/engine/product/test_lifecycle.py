@@ -122,10 +122,22 @@ def test_an_offboarding_tenant_may_come_back(upped: Upped) -> None:
     assert one(sandbox, DATABASE, "acme-database")["protect"] is True
     assert outputs(sandbox, DATABASE, "tn_acme")["deletionPolicy"] == "ABANDON"
 
+    # It leaves again: the marker of the first time is still there, and proves nothing of what was written since.
+    sandbox.edit = with_tenant("acme", state="offboarding")
+    up(sandbox)
+    assert sandbox.outputs()["registry"]["tenants"]["acme"]["final_export"] == "final/acme.2.json"
+    assert unchanged(up(sandbox))
+    assert one(sandbox, DATABASE, "acme-database")["protect"] is True
+    mark_final_export(sandbox, ["acme"])
+    up(sandbox)
+    assert not one(sandbox, DATABASE, "acme-database").get("protect")
+    assert unchanged(preview(sandbox))
+
 
 def test_marker_of_an_active_tenant_lifts_nothing(upped: Upped) -> None:
     sandbox = upped()
-    mark_final_export(sandbox, ["acme"])
+    with sandbox.cloud() as cloud:
+        cloud.put_object("ledgerly-dev-exports", "final/acme.json", "{}")
     assert unchanged(up(sandbox))
     assert one(sandbox, DATABASE, "acme-database")["protect"] is True
 

@@ -12,6 +12,7 @@ from settings.lifecycle import Previous, check, describe, describe_instances, li
 from settings.load import read_stack_file
 from settings.plan import Plan
 from settings.resolve import load
+from settings.types import Cloud
 from tests import ROOT
 from tests.unit.settings.documents import both, dev
 
@@ -30,6 +31,13 @@ def published(plan: Plan) -> Previous:
         instances=describe_instances(plan),
         created={f"{tenant.id}-database": f"id-of-{tenant.database}" for tenant in plan.tenants},
     )
+
+
+def proved(plan: Plan, *tenants: str) -> Plan:
+    """The plan of the operation that finds the markers which the one before has asked for."""
+    asked = published(lift_guards(plan, Previous(), {}))
+    names = {f"final/{tenant}.json" for tenant in tenants}
+    return lift_guards(plan, asked, {"gcp": names, "aws": names})
 
 
 def with_tenant(tenant_id: str, **changes: object) -> dict[str, Any]:
@@ -90,7 +98,7 @@ def test_an_offboarding_tenant_without_its_export_cannot_be_removed() -> None:
 
 
 def test_an_exported_tenant_can_be_removed() -> None:
-    plan = lift_guards(plan_of(with_tenant("acme", state="offboarding")), {"acme"})
+    plan = proved(plan_of(with_tenant("acme", state="offboarding")), "acme")
     assert check(published(plan), plan_of(without("acme"))) == []
 
 
@@ -112,7 +120,7 @@ def test_removing_an_active_guest_is_refused_though_no_database_of_it_was_create
 
 
 def test_an_exported_guest_can_be_removed() -> None:
-    plan = lift_guards(plan_of(dev({"tenants": [GUEST | {"state": "offboarding"}]})), {"glade"})
+    plan = proved(plan_of(dev({"tenants": [GUEST | {"state": "offboarding"}]})), "glade")
     assert check(published(plan), plan_of(dev({"tenants": []}))) == []
 
 
@@ -210,7 +218,7 @@ def test_a_pool_goes_only_after_its_tenants(before: Previous) -> None:
     assert paths["tenantry:pools"].value == "general"
     emptied = raw_config()
     emptied["tenants"] = []
-    empty = lift_guards(plan_of(emptied), ())
+    empty = lift_guards(plan_of(emptied), before, {})
     assert [pool.guarded for pool in empty.pools] == [False]
     gone = raw_config()
     gone["tenants"], gone["pools"], gone["plans"] = [], {}, {"standard": {"placement": "dedicated"}}
@@ -219,10 +227,46 @@ def test_a_pool_goes_only_after_its_tenants(before: Previous) -> None:
 
 def test_a_marker_lifts_only_the_guard_of_an_offboarding_tenant() -> None:
     plan = plan_of(with_tenant("cobalt-bank", state="offboarding"))
-    lifted = lift_guards(plan, {"cobalt-bank", "acme"})
+    lifted = proved(plan, "cobalt-bank", "acme")
     guarded = {tenant.id: tenant.guarded for tenant in lifted.tenants}
     assert guarded == {"acme": True, "birchwood": True, "cobalt-bank": False}
     [instance] = [tenant.instance for tenant in lifted.tenants if tenant.instance is not None]
     assert instance.guarded is False
     assert [pool.guarded for pool in lifted.pools] == [True]
-    assert all(tenant.guarded for tenant in lift_guards(plan, ()).tenants)
+    assert all(tenant.guarded for tenant in proved(plan).tenants)
+    # the marker of a tenant on the other cloud proves nothing
+    asked = published(lift_guards(plan, Previous(), {}))
+    assert all(tenant.guarded for tenant in lift_guards(plan, asked, {"aws": ["final/cobalt-bank.json"]}).tenants)
+
+
+def test_each_offboarding_is_proved_by_a_marker_of_its_own() -> None:
+    leaving, active = plan_of(with_tenant("acme", state="offboarding")), plan_of(raw_config())
+    markers: dict[Cloud, list[str]] = {"gcp": []}
+
+    def operate(plan: Plan, before: Previous) -> tuple[Previous, tuple[str | None, bool]]:
+        now = lift_guards(plan, before, markers)
+        [acme] = [tenant for tenant in now.tenants if tenant.id == "acme"]
+        return published(now), (acme.final_export, acme.guarded)
+
+    before, first = operate(leaving, published(active))
+    assert first == ("final/acme.json", True)
+    before, waiting = operate(leaving, before)
+    assert waiting == ("final/acme.json", True)
+    markers["gcp"] = ["final/acme.json", "final/acme-2.json"]
+    before, found = operate(leaving, before)
+    assert found == ("final/acme.json", False)
+
+    # it comes back and leaves again: what it has written since is not in the export that is proved
+    before, back = operate(active, before)
+    assert back == (None, True)
+    before, again = operate(leaving, before)
+    assert again == ("final/acme.2.json", True)
+    before, waiting = operate(leaving, before)
+    assert waiting == ("final/acme.2.json", True)
+    markers["gcp"].append("final/acme.2.json")
+    before, found = operate(leaving, before)
+    assert found == ("final/acme.2.json", False)
+
+    # so does an id that has been removed and given away again
+    _, returned = operate(leaving, replace(before, tenants={}))
+    assert returned == ("final/acme.3.json", True)
