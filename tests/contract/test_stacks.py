@@ -19,6 +19,7 @@ _RANDOM = "random:index/randomPassword:RandomPassword"
 _GOOGLE_FLOORS = {"dev": 1900, "staging": 2300, "prod": 3000}
 _GOOGLE_FLOOR = 1800
 _AWS_FLOOR = 3000
+_VERCEL_FLOOR = 40
 
 
 def _of(cloud: str, name: str) -> list[Registration]:
@@ -33,8 +34,13 @@ def _aws(found: list[Registration]) -> Report:
     return aws_checker.check_all((item.type, item.name, item.inputs) for item in found)
 
 
+def _vercel(found: list[Registration]) -> Report:
+    return vercel.check_all((item.type, item.name, item.inputs) for item in found)
+
+
 _ON_GOOGLE = [name for name in NAMES if not name.startswith(("S0-rds", "S2")) and not name.endswith("on-aws")]
 _ON_AWS = [name for name in NAMES if name not in _ON_GOOGLE]
+_ON_VERCEL = [name for name in NAMES if name.startswith(("S0", "S1", "S2", "S3"))]
 
 
 @pytest.mark.parametrize("name", _ON_GOOGLE)
@@ -52,9 +58,18 @@ def test_aws_would_take_every_input(name: str) -> None:
     assert report.checked >= _AWS_FLOOR
 
 
+@pytest.mark.parametrize("name", _ON_VERCEL)
+def test_vercel_would_take_every_input(name: str) -> None:
+    report = _vercel(_of("vercel", name))
+    assert report.problems == []
+    assert report.unknown == 0
+    assert report.checked >= _VERCEL_FLOOR
+
+
 def test_no_stack_is_left_out() -> None:
     assert {name for name in NAMES if _of("gcp", name)} == set(_ON_GOOGLE)
     assert {name for name in NAMES if _of("aws", name)} == set(_ON_AWS)
+    assert {name for name in NAMES if _of("vercel", name)} == set(_ON_VERCEL)
 
 
 @pytest.mark.parametrize("name", _ON_GOOGLE)
@@ -64,8 +79,8 @@ def test_every_value_is_known_except_what_workflows_compute_at_run_time(name: st
 
 
 def test_every_type_is_known_to_a_checker() -> None:
-    known = {*RESOURCES, *aws_checker.CALLS, _RANDOM}
-    assert {token for token in paths() if token not in known and not token.startswith("vercel:")} == set()
+    known = {*RESOURCES, *aws_checker.CALLS, *vercel.description(), _RANDOM}
+    assert set(paths()) - known == set()
 
 
 def test_the_rows_of_aws_are_those_that_the_stacks_need() -> None:
@@ -88,8 +103,8 @@ def test_what_nothing_can_judge_of_aws_is_written_down_and_no_more() -> None:
     assert drift(lines_of(_aws(everything())), listed(aws.LIST)) == Drift(new=[], gone=[])
 
 
-def test_what_the_stacks_tell_vercel_is_written_down_and_no_more() -> None:
-    assert drift(vercel.lines(paths()), listed(vercel.LIST)) == Drift(new=[], gone=[])
+def test_what_nothing_can_judge_of_vercel_is_written_down_and_no_more() -> None:
+    assert drift(lines_of(_vercel(everything())), listed(vercel.LIST)) == Drift(new=[], gone=[])
 
 
 def test_a_wrong_value_in_a_stack_is_found() -> None:
