@@ -189,6 +189,28 @@ def backup_alarms(environment: EnvironmentPlan) -> list[Alarm]:
     ]
 
 
+def replication_alarm() -> Alarm:
+    """Uploads that S3 did not copy to the backup region: one query finds every bucket, those of tenants too (R4.1)."""
+    return Alarm(
+        key="replication-failed",
+        title="Uploads were not copied to the backup region",
+        severity="warning",
+        source=Expression(
+            text=(
+                'SELECT SUM(OperationsFailedReplication) FROM SCHEMA("AWS/S3", DestinationBucket, RuleId, SourceBucket)'
+            ),
+            label="Copies that failed",
+        ),
+        threshold=0,
+        period=300,
+        missing="notBreaching",
+        events=True,
+        meaning="S3 does not try these objects again: they are in the home region only.",
+        first="Look at the replication role and both keys, then copy what failed by S3 Batch Replication.",
+        guide=RESTORE_GUIDE,
+    )
+
+
 def vault_alarms(vault: str) -> list[Alarm]:
     """AWS Backup: a job failed (see `events`), or a day and a half went by without one."""
     return [

@@ -86,6 +86,7 @@ def create_aws_monitoring(
     }
     rules: list[Alarm] = [
         *alarm_rules.backup_alarms(environment),
+        alarm_rules.replication_alarm(),
         *(alarm_rules.vault_alarms(prefix(environment)) if instances else []),
         *alarm_rules.job_alarms(),
         alarm_rules.dead_letter_alarm("schedules-dead-letters", dead_letters_name(environment)),

@@ -148,6 +148,7 @@ class TestAlarms:
             "export-failed": "warning",
             "export-stale": "critical",
             "memory-killed": "critical",
+            "replication-failed": "warning",
             "restore-failed": "critical",
             "schedules-dead-letters": "warning",
             "secret-age": "warning",
@@ -183,9 +184,11 @@ class TestAlarms:
             assert inputs["treatMissingData"] in {"breaching", "notBreaching", "ignore"}, item.name
             assert 1 <= inputs["datapointsToAlarm"] <= inputs["evaluationPeriods"]
             # what CloudWatch looks at: a day, or a week of hours
-            assert inputs["period"] % 60 == 0
-            longest = 604_800 if inputs["period"] >= 3600 else 86_400
-            assert inputs["period"] * inputs["evaluationPeriods"] <= longest
+            # a query has its own
+            period = inputs["period"] if "period" in inputs else inputs["metricQueries"][0]["period"]
+            assert period % 60 == 0
+            longest = 604_800 if period >= 3600 else 86_400
+            assert period * inputs["evaluationPeriods"] <= longest
 
     def test_each_has_its_first_action_in_the_documents(self, stack: SandboxMocks) -> None:
         environment = plan().environment
@@ -215,8 +218,8 @@ class TestAlarms:
         untold = {item.name for item in stack.of(ALARM) if not item.inputs["okActions"] and item.inputs["alarmActions"]}
         keys = {name.removeprefix("monitoring-alarm-") for name in untold}
         assert {key for key in keys if not key.startswith("audit-")} == {
-            "drill-failed", "export-failed", "memory-killed", "restore-failed", "snapshot-failed", "sql-job-failed",
-            "task-failed",
+            "drill-failed", "export-failed", "memory-killed", "replication-failed", "restore-failed",
+            "snapshot-failed", "sql-job-failed", "task-failed",
         }  # fmt: skip
         assert len([key for key in keys if key.startswith("audit-")]) == 13
 
@@ -286,6 +289,24 @@ class TestDatabases:
         assert inputs["region"] == HOME
         assert inputs["eventCategories"] == ["failover", "failure", "low storage"]
         assert topics(stack)[inputs["snsTopic"]] == f"warning-{HOME}"
+
+
+class TestFiles:
+    def test_one_query_finds_what_no_bucket_has_copied(self, stack: SandboxMocks) -> None:
+        inputs = alarm(stack, "replication-failed").inputs
+        (query,) = inputs["metricQueries"]
+        assert query["expression"] == (
+            'SELECT SUM(OperationsFailedReplication) FROM SCHEMA("AWS/S3", DestinationBucket, RuleId, SourceBucket)'
+        )
+        assert (query["period"], query["returnData"], inputs["threshold"]) == (300, True, 0)
+        # every rule has the metric that the query reads
+        rules = [
+            rule
+            for item in stack.of("aws:s3/bucketReplicationConfig:BucketReplicationConfig")
+            for rule in item.inputs["rules"]
+        ]
+        assert rules
+        assert {rule["destination"]["metrics"]["status"] for rule in rules} == {"Enabled"}
 
 
 class TestUptime:
