@@ -1,7 +1,7 @@
 """Exemptions: reviewed data that lets one rule pass for named resources until a date (R8.6).
 
-They live in a YAML file beside the pack, and not in the policy config: a policy config reaches each policy separately, a
-file can carry comments and code owners, and every stack and `pulumi policy analyze` read the same one without a flag.
+They live in a YAML file beside the pack, and not in the policy config: a policy config reaches each policy separately,
+a file can carry comments and code owners, and every stack and `pulumi policy analyze` read the same one without a flag.
 """
 
 from __future__ import annotations
