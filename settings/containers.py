@@ -32,6 +32,7 @@ def check_containers(settings: Settings, home: Cloud | None, secrets: Collection
                 fix="set the image of the new revision, or remove the canary",
                 subject=subject,
             )
+        _check_canary_name(name, service, settings, home, findings)
     if settings.delivery is not None and settings.delivery.bucket in settings.services:
         findings.add(
             f"tenantry:services.{settings.delivery.bucket}",
@@ -56,6 +57,21 @@ def check_containers(settings: Settings, home: Cloud | None, secrets: Collection
                 subject=Subject("queue", name),
             )
         _check_queue(f"tenantry:queues.{name}", queue, settings.services, Subject("queue", name), home, findings)
+
+
+def _check_canary_name(
+    name: str, service: ServiceSettings, settings: Settings, home: Cloud | None, findings: Findings
+) -> None:
+    """On AWS a canary is a service beside its own; on Google Cloud a revision, which needs no name."""
+    canary = f"{name}-canary"
+    for section, taken in (("services", settings.services), ("tasks", settings.tasks)):
+        if home == "aws" and service.canary is not None and canary in taken:
+            findings.add(
+                f"tenantry:{section}.{canary}",
+                f"is the name of the canary of service {name!r}",
+                fix="choose another name",
+                subject=Subject(section.removesuffix("s"), canary),
+            )
 
 
 def check_schedule(path: str, schedule: str, clouds: Collection[Cloud], findings: Findings) -> None:

@@ -70,14 +70,14 @@ _DEV: Final = Floor(
     lock=False,
     availability="ZONAL",
     daily_retention_days=7,
-    weekly_retention_weeks=1,
+    weekly_retention_weeks=14,
     firestore_cmek=False,
 )
 _STAGING: Final = replace(_DEV, retained_backups=14, lock=True, firestore_cmek=True)
 FLOORS: Final[dict[EnvironmentName, Floor]] = {
     "dev": _DEV,
     "staging": _STAGING,
-    "prod": replace(_STAGING, pitr_days=30, retained_backups=30, availability="REGIONAL", weekly_retention_weeks=14),
+    "prod": replace(_STAGING, pitr_days=30, retained_backups=30, availability="REGIONAL"),
 }
 
 

@@ -12,6 +12,7 @@ from settings.load import EXTERNAL_SECRETS
 from settings.plan import ExternalPlan
 
 _PATH: Final = f"{NAMESPACE}:{EXTERNAL_SECRETS}"
+_LEAST_DRAIN_SECRET: Final = 32  # characters (vercel_log_drain, secret)
 
 
 def set_command(name: str) -> str:
@@ -59,7 +60,7 @@ def check_external(
                 fix=f"remove them, rotate them at their issuer, and set each with {set_command('NAME')}",
             )
         )
-    return [*problems, *_check_urls(guests, values)]
+    return [*problems, *_check_drain_secret(raw.get("vercel"), values), *_check_urls(guests, values)]
 
 
 def _urls(guests: Mapping[str, ExternalPlan]) -> dict[str, str]:
@@ -92,6 +93,22 @@ def _missing(application: Collection[str], urls: Mapping[str, str], values: Mapp
         if not values.get(name)
     ]
     return problems
+
+
+def _check_drain_secret(vercel: object, values: Mapping[str, Any]) -> list[Problem]:
+    """The secret that signs Vercel's logs, whose form alone Vercel minds."""
+    drain = vercel.get("log_drain") if isinstance(vercel, dict) else None
+    name = drain.get("secret") if isinstance(drain, dict) else None
+    value = values.get(name) if isinstance(name, str) else None
+    if not isinstance(value, str) or not value or len(value) >= _LEAST_DRAIN_SECRET:
+        return []
+    return [
+        Problem(
+            path=f"{_PATH}.{name}",
+            message=f"signs vercel.log_drain, and Vercel takes {_LEAST_DRAIN_SECRET} characters or more",
+            fix=f"agree on a longer value with the receiver of the logs, and set it with {set_command(str(name))}",
+        )
+    ]
 
 
 def _check_urls(guests: Mapping[str, ExternalPlan], values: Mapping[str, Any]) -> list[Problem]:

@@ -269,7 +269,8 @@ PublicKeyPem = Annotated[
 ]
 VercelTeamSlug = Annotated[str, Field(min_length=1, max_length=48, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 VercelTeamId = Annotated[str, Field(pattern=r"^team_[A-Za-z0-9]{8,40}$")]
-VercelProjectName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$")]
+# The provider takes 52 lower-case letters, digits and hyphens (vercel_project, name); Vercel no three hyphens in a row.
+VercelProjectName = Annotated[str, Field(min_length=1, max_length=52, pattern=r"^[a-z0-9]+(--?[a-z0-9]+)*$")]
 GitRepository = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
 HttpsUrl = Annotated[str, Field(max_length=2048, pattern=r"^https://[^\s@]+$")]
 UrlPath = Annotated[str, Field(max_length=200, pattern=r"^/\S*$")]

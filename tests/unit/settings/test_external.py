@@ -9,7 +9,7 @@ import pytest
 from settings.dsn import inspect
 from settings.errors import ConfigError, Problem
 from settings.resolve import load
-from tests.unit.settings.documents import dev
+from tests.unit.settings.documents import dev, web
 
 URL: Final = "postgresql://glade:pa55-w0rd@db.glade.example:5432/app?sslmode=verify-full"
 HOSTS: Final = "postgresql://USER:PASSWORD@HOST/DATABASE"
@@ -308,3 +308,15 @@ def test_the_application_may_use_a_pooler_when_exports_have_a_login_of_their_own
         **{"tenants.0.external": {"separate_backup_login": True}},
     )
     assert [problem.path for problem in problems(document)] == [f"tenantry:external_secrets.{path}" for path in paths]
+
+
+@pytest.mark.parametrize(("length", "refused"), [(31, True), (32, False)])
+def test_the_secret_of_a_log_drain_is_as_long_as_vercel_asks(length: int, refused: bool) -> None:
+    drain = {"endpoint": "https://logs.ledgerly.example/in", "secret": "SENTRY_DSN"}
+    raw = web({"vercel.log_drain": drain, "external_secrets": {"SENTRY_DSN": "s" * length}})
+    problem = Problem(
+        path="tenantry:external_secrets.SENTRY_DSN",
+        message="signs vercel.log_drain, and Vercel takes 32 characters or more",
+        fix=f"agree on a longer value with the receiver of the logs, and set it with {set_it('SENTRY_DSN')}",
+    )
+    assert problems(raw) == [problem] * refused

@@ -200,12 +200,6 @@ def test_a_tenant_may_leave_the_kind_of_its_plan() -> None:
         dev({"gcp.firestore_databases": 2, "tenants.0": {"id": "fff", "kind": "firestore"}}),
         dev({"gcp.firestore_databases": 0}),
         staging({"gcp.firestore_cmek_databases": 2, "tenants.0": {"id": "firn", "kind": "firestore"}}),
-        staging(
-            {
-                "gcp.firestore_cmek_databases": 2,
-                "tenants.0": {"id": "firn", "kind": "firestore", "firestore": {"weekly_retention_weeks": 1}},
-            }
-        ),
         prod({"gcp.firestore_cmek_databases": 2, "tenants.0": {"id": "firn", "kind": "firestore"}}),
         both({"tenants.0": {"id": "acme", "kind": "external"}}),
         web({"tasks.quotes.schedule": "0 0 1 * MON", "backups.drill_schedule": "0 4 1 * 0"}),  # cron's own rule
@@ -214,7 +208,7 @@ def test_a_tenant_may_leave_the_kind_of_its_plan() -> None:
         web({"queues.orders.path": "/orders", "delivery.zone": None, "delivery.waf": False}),
         web({"vercel.secrets": {"production": {"A": "SENTRY_DSN", "B": "SENTRY_DSN"}}}),
         web({"vercel.protection": "none"}),
-        web({"vercel.team": "ledgerly", "vercel.project": "p" * 81}),
+        web({"vercel.team": "t" * 48, "vercel.project": "p" * 41}),
         web({"tenants": [{"id": "glade", "kind": "external"}], "services": {}, "queues": {}}),
         web(
             {

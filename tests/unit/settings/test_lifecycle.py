@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from settings.defaults import NOT_ENFORCED_ON_GUESTS
-from settings.lifecycle import Previous, check, describe, describe_instances, lift_guards
+from settings.lifecycle import Previous, check, describe, describe_generations, describe_instances, lift_guards
 from settings.load import read_stack_file
 from settings.plan import Plan
 from settings.resolve import load
@@ -29,6 +29,7 @@ def published(plan: Plan) -> Previous:
     return Previous(
         tenants={tenant.id: describe(tenant) for tenant in plan.tenants},
         instances=describe_instances(plan),
+        generations=describe_generations(Previous(), plan),
         created={f"{tenant.id}-database": f"id-of-{tenant.database}" for tenant in plan.tenants},
     )
 
@@ -270,3 +271,32 @@ def test_each_offboarding_is_proved_by_a_marker_of_its_own() -> None:
     # so does an id that has been removed and given away again
     _, returned = operate(leaving, replace(before, tenants={}))
     assert returned == ("final/acme.3.json", True)
+
+
+def test_an_id_that_returns_takes_the_next_generation(before: Previous) -> None:
+    """Its instance's name is reserved for a week on Cloud SQL, and its final snapshot has it for good on RDS."""
+    gone = plan_of(without("cobalt-bank"))
+    after = replace(published(gone), generations=describe_generations(before, gone))
+    assert after.generations == {"pool-general": 1, "tenant-cobalt-bank": 1}
+    [problem] = check(after, plan_of(raw_config()))
+    assert problem.path == "tenantry:tenants[2].instance.generation"
+    assert problem.message == (
+        "instance 'ledgerly-dev-t-cobalt-bank-1' existed before and was deleted; its name, or that of its final "
+        "snapshot, may still be taken"
+    )
+    assert (problem.fix, problem.value) == ("set generation to 2", "1")
+    assert check(after, plan_of(with_tenant("cobalt-bank", instance={"generation": 2}))) == []
+
+
+def test_generations_are_remembered_over_the_engines_floats() -> None:
+    assert Previous.from_outputs({"registry": {"generations": {"pool-a": 3.0}}}).generations == {"pool-a": 3}
+    assert Previous.from_outputs({"registry": {"tenants": {}}}).generations == {}
+
+
+def test_a_rebuilt_instance_does_not_go_back_to_its_former_name() -> None:
+    raw = raw_config()
+    raw["pools"]["general"] |= {"generation": 2, "recreate_after_loss": True}
+    before = published(plan_of(raw))
+    raw["pools"]["general"]["generation"] = 1
+    [problem] = check(before, plan_of(raw))
+    assert (problem.path, problem.fix) == ("tenantry:pools.general.generation", "set generation to 3")
