@@ -243,10 +243,33 @@ def test_every_alert_has_its_first_action() -> None:
     assert {name for row in rows for name in re.findall(r"`([^`]+)`", row[0])} == alerts
 
 
+def test_a_stack_is_signed_in_to_the_clouds_that_it_has() -> None:
+    """A cloud without its variable is skipped; the token of Vercel is told to the engine, and to nothing before it."""
+    for name, job, identity in (("deploy-stack", "deploy", "DEPLOY"), ("preview", "preview", "PREVIEW")):
+        steps = yaml.safe_load(text(ROOT / ".github" / "workflows" / f"{name}.yml"))["jobs"][job]["steps"]
+        asked = {step["uses"].partition("@")[0]: step for step in steps if "uses" in step}
+        google, amazon = asked["google-github-actions/auth"], asked["aws-actions/configure-aws-credentials"]
+        assert google["if"] == f"vars.{identity}_SERVICE_ACCOUNT != ''"
+        assert google["with"]["service_account"] == f"${{{{ vars.{identity}_SERVICE_ACCOUNT }}}}"
+        assert amazon["if"] == f"vars.AWS_{identity}_ROLE != ''"
+        assert amazon["with"]["role-to-assume"] == f"${{{{ vars.AWS_{identity}_ROLE }}}}"
+        told = [step for step in steps if "VERCEL_API_TOKEN" in step.get("env", {})]
+        engine = [
+            step
+            for step in steps
+            if str(step.get("run", "")).startswith("pulumi ") or step.get("with", {}).get("command") == "preview"
+        ]
+        assert told == engine != []
+    jobs = yaml.safe_load(text(ROOT / ".github" / "workflows" / "deploy.yml"))["jobs"]
+    assert [job["secrets"] for job in jobs.values()] == ["inherit"] * 3
+
+
 def test_workflows_store_no_key_and_pin_every_action() -> None:
     for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
         content = text(path)
         assert isinstance(yaml.safe_load(content), dict)
         assert "credentials_json" not in content
+        assert "aws-secret-access-key" not in content
+        assert set(re.findall(r"secrets\.(\w+)", content)) <= {"VERCEL_API_TOKEN"}
         for action in re.findall(r"uses: (?!\./)(.+)", content):
             assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
