@@ -143,7 +143,9 @@ IMPORT_TEMPLATES: Final[Mapping[str, str]] = {
     "gcp:storage/managedFolderIamMember:ManagedFolderIamMember": (
         "b/{bucket}/managedFolders/{managedFolder} {role} {member}"
     ),
+    "vercel:index/customEnvironment:CustomEnvironment": "{projectId}/{name}",
     "vercel:index/projectDomain:ProjectDomain": "{projectId}/{domain}",
+    "vercel:index/projectEnvironmentVariable:ProjectEnvironmentVariable": "{projectId}/{id}",
 }
 """Where the id that an import takes is not the id that the state holds. A grant's condition title is a further word."""
 
@@ -154,6 +156,7 @@ NOT_IMPORTABLE: Final[frozenset[str]] = frozenset(
         "gcp:storage/bucketObject:BucketObject",
         "gcp:workflows/workflow:Workflow",
         "vercel:index/projectEnvironmentVariables:ProjectEnvironmentVariables",
+        "vercel:index/webhook:Webhook",
     }
 )
 """No importer: the provider reads these only with their properties beside the id (outputs = inputs in the state)."""

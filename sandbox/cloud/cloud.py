@@ -502,7 +502,8 @@ class Cloud:
                 return self.store.get(token, wanted.rsplit("/", 1)[-1])  # the long form is accepted too
             return found
         for item in self.store.objects(token):
-            if derive_import_id(token, item.outputs, defaults_for(item.outputs, config)) == wanted:
+            known = {**item.outputs, "id": item.id}
+            if derive_import_id(token, known, defaults_for(item.outputs, config)) == wanted:
                 return item
             if item.id == wanted:
                 raise ProviderError(

@@ -269,7 +269,7 @@ def test_a_sensitive_value_cannot_be_read_back(vercel: Vercel, web: str) -> None
     for object_id in (secret, plain):
         vercel.cloud.drift(VARIABLE, object_id, "value", "changed")
     assert vercel.read(VARIABLE, secret, state)["value"] == "v"
-    assert "value" not in vercel.read(VARIABLE, secret)
+    assert "value" not in vercel.read(VARIABLE, f"{web}/{secret}")
     assert vercel.read(VARIABLE, plain, shown)["value"] == "changed"
     variables = _entries([variable(web, key="A"), variable(web, key="B", sensitive=False)])
     object_id, state = vercel.make(VARIABLES, projectId=web, variables=variables)
@@ -592,5 +592,13 @@ def test_an_import_takes_what_the_provider_takes(vercel: Vercel, web: str) -> No
     vercel.make(DOMAIN, projectId=web, domain="a.example.com")
     assert vercel.read(DOMAIN, f"{web}/a.example.com")["domain"] == "a.example.com"
     assert vercel.read(PROJECT, web)["name"] == "web"
-    with pytest.raises(ProviderError, match="cannot be imported"):
-        vercel.read(VARIABLES, web)
+    variable_id, _ = vercel.make(VARIABLE, **variable(web))
+    assert vercel.read(VARIABLE, f"{web}/{variable_id}")["key"] == "API"
+    with pytest.raises(ProviderError, match=f"'{variable_id}' is the id in the state, not an import id"):
+        vercel.read(VARIABLE, variable_id)
+    vercel.make(ENVIRONMENT, projectId=web, name="staging")
+    assert vercel.read(ENVIRONMENT, f"{web}/staging")["name"] == "staging"
+    hook, _ = vercel.make(WEBHOOK, endpoint="https://hook.example.com", events=["deployment.error"])
+    for token, object_id in ((VARIABLES, web), (WEBHOOK, hook)):
+        with pytest.raises(ProviderError, match="cannot be imported"):
+            vercel.read(token, object_id)
