@@ -213,7 +213,7 @@ def _verdict(size: Size, one: str, other: str, aim: float) -> Iterator[str]:
             )
             yield f"    {cost:+.2f} s {words}"
     if one == "c":
-        yield "    the rest: stack rules, each of which makes the SDK read the whole stack once more"
+        yield "    the rest: stack rules; each policy of them makes the SDK read the whole stack once more"
 
 
 def _judged(value: float, aim: float, unit: str = "") -> str:

@@ -1,4 +1,4 @@
-"""The project's resource rules alone: each stack rule makes the SDK read the whole stack once more."""
+"""The project's resource rules alone: each stack policy makes the SDK read the whole stack once more."""
 
 import sys
 from pathlib import Path
