@@ -26,6 +26,10 @@ from settings.types import TlsVersion
 DEFAULT_PRIORITY: Final = 2147483647
 """Priority of the rule that every Cloud Armor policy ends with."""
 _RATE_LIMIT_PRIORITY: Final = 1000
+_KNOWN_PRIORITY: Final = 900
+# Attacks on known vulnerabilities, where they are sure (Cloud Armor, preconfigured WAF rules). The OWASP sets refuse
+# honest texts and uploads until somebody has tuned them to the application.
+_KNOWN_ATTACKS: Final = "evaluatePreconfiguredWaf('cve-canary', {'sensitivity': 1})"
 TLS_VERSIONS: Final[Mapping[TlsVersion, str]] = {"1.2": "TLS_1_2", "1.3": "TLS_1_3"}
 """Cloud Load Balancing's words; 1.3 it takes with the profile RESTRICTED only."""
 _INSIDE_PRIORITY: Final = 100
@@ -63,7 +67,7 @@ def service_backend(
     guard: Guard,
     parent: pulumi.Resource,
 ) -> gcp.compute.BackendService:
-    """Put a Cloud Run service behind the load balancer, with its own rate limit and access log.
+    """Put a Cloud Run service behind the load balancer, with its own firewall, rate limit and access log.
 
     `inside` are paths that nobody outside may call: a public service lets everybody in, and Pub/Sub comes another way.
     """
@@ -81,13 +85,20 @@ def service_backend(
         f"service-{name}-shield",
         name=app_name(name),
         project=environment.gcp.project,
-        description=f"Rate limit of the service {name}",
+        description=f"Firewall and rate limit of the service {name}",
         adaptive_protection_config={"layer7_ddos_defense_config": {"enable": True, "rule_visibility": "STANDARD"}},
         rules=[
             *(_refusal(_INSIDE_PRIORITY + position, path) for position, path in enumerate(inside)),
             {
+                "priority": _KNOWN_PRIORITY,
+                "description": "Attacks on known vulnerabilities",
+                "action": "deny(403)",
+                "preview": False,
+                "match": {"expr": {"expression": _KNOWN_ATTACKS}},
+            },
+            {
                 "priority": _RATE_LIMIT_PRIORITY,
-                "description": "As many requests a minute as the service's settings say, by client address",
+                "description": "Requests a minute by client address, as the settings say",
                 "action": "throttle",
                 "preview": False,
                 "match": {"versioned_expr": "SRC_IPS_V1", "config": {"src_ip_ranges": ["*"]}},

@@ -247,9 +247,11 @@ def test_the_load_balancer_is_the_one_way_in() -> None:
     assert (endpoints["networkEndpointType"], endpoints["cloudRun"]) == ("SERVERLESS", {"service": "app-gateway"})
 
 
-def test_the_shield_limits_by_client_and_ends_with_the_default_rule() -> None:
+def test_the_shield_refuses_known_attacks_limits_by_client_and_ends_with_the_default_rule() -> None:
     shield = full().inputs(SHIELD, "service-gateway-shield")
-    limit, default = shield["rules"]
+    known, limit, default = shield["rules"]
+    assert (known["priority"], known["action"]) == (900, "deny(403)")
+    assert known["match"] == {"expr": {"expression": "evaluatePreconfiguredWaf('cve-canary', {'sensitivity': 1})"}}
     everybody = {"versionedExpr": "SRC_IPS_V1", "config": {"srcIpRanges": ["*"]}}
     assert (limit["priority"], limit["action"], limit["match"]) == (1000, "throttle", everybody)
     assert limit["rateLimitOptions"] == {
@@ -275,7 +277,9 @@ def test_the_path_of_a_queue_is_refused_from_outside() -> None:
     assert found is not None
     asked = ["/internal/order.d", "//internal//order.d/", "/internal/orders", "/internal/order.d/7", "/"]
     assert [path for path in asked if re.search(json.loads(found[1]), path)] == asked[:2]
-    assert [rule["priority"] for rule in others] == [1000, 2147483647]
+    assert [rule["priority"] for rule in others] == [900, 1000, 2147483647]
+    # what the provider says a rule takes
+    assert max(len(rule["description"]) for rule in (inside, *others)) <= 64
 
 
 def test_hosts_lead_to_their_backends_over_https_alone() -> None:
