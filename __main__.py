@@ -46,7 +46,7 @@ if shared.vercel is not None:
 watched = MonitoringArgs(plan=plan, clouds=clouds, external_secrets=external, balanced=serving.balanced, guard=guard)
 Monitoring("monitoring", watched, opts)
 
-pulumi.export("registry", registry(plan))
+pulumi.export("registry", registry(plan, previous))
 pulumi.export("guarded", guarded_resources(plan, previous, clouds, tenants))
 pulumi.export("keys", keys(clouds))
 pulumi.export("endpoints", serving.endpoints)

@@ -9,15 +9,16 @@ import pulumi
 
 from components.clouds import Clouds
 from components.tenant import Tenant
-from settings.lifecycle import Previous, describe, describe_instances
+from settings.lifecycle import Previous, describe, describe_generations, describe_instances
 from settings.plan import Plan
 
 
-def registry(plan: Plan) -> dict[str, Any]:
+def registry(plan: Plan, previous: Previous) -> dict[str, Any]:
     """Tenants and instances, without any secret (R2.4); the next operation compares itself with it."""
     return {
         "tenants": {tenant.id: describe(tenant) for tenant in plan.tenants},
         "instances": describe_instances(plan),
+        "generations": describe_generations(previous, plan),
     }
 
 

@@ -35,6 +35,7 @@ class Previous:
         created: Pulumi names of the guarded resources that existed, with their cloud ids.
         revisions: revision of each Cloud Run service that took all traffic after the last `up` without a canary.
         keys: cloud → `use/region` of each key; one that was made once stays, whatever the configuration says.
+        generations: instance key → the highest generation it ever had, also of instances that are gone.
     """
 
     tenants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class Previous:
     created: Mapping[str, str] = field(default_factory=dict)
     revisions: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    generations: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, Any]) -> Previous:
@@ -52,6 +54,8 @@ class Previous:
             created=_known(outputs.get("guarded")),
             revisions=_known(outputs.get("revisions")),
             keys={cloud: tuple(found) for cloud, found in (outputs.get("keys") or {}).items()},
+            # the engine reads every number back as a float
+            generations={key: int(number) for key, number in (registry.get("generations") or {}).items()},
         )
 
 
@@ -99,6 +103,14 @@ def describe_instances(plan: Plan) -> dict[str, Any]:
     }
 
 
+def describe_generations(previous: Previous, plan: Plan) -> dict[str, int]:
+    """The highest generation that each instance ever had: what is gone stays listed, for its name stays taken."""
+    now = {instance.key: instance.generation for instance in plan.instances}
+    return {
+        key: max(previous.generations.get(key, 0), now.get(key, 0)) for key in sorted(previous.generations.keys() | now)
+    }
+
+
 def check(previous: Previous, plan: Plan) -> list[Problem]:
     """Every change that is refused, with the way to do it."""
     current = {tenant.id: tenant for tenant in plan.tenants}
@@ -116,6 +128,7 @@ def check(previous: Previous, plan: Plan) -> list[Problem]:
         if before is not None:
             problems += _changed(tenant, before)
     problems += _instances(previous, plan)
+    problems += _names_taken(previous, plan)
     problems += _canaries(previous, plan)
     return problems
 
@@ -241,6 +254,25 @@ def _instances(previous: Previous, plan: Plan) -> list[Problem]:
                     f"in {instance.region} ({' and '.join(changed)} changed)",
                     fix=f"undo the change; to rebuild or move it follow {MOVING_GUIDE}",
                     value=f"{instance.name}, {instance.region}",
+                )
+            )
+    return problems
+
+
+def _names_taken(previous: Previous, plan: Plan) -> list[Problem]:
+    """A name is not given twice: Cloud SQL reserves it for a week, and RDS keeps a final snapshot that is named so."""
+    problems = []
+    for instance in plan.instances:
+        latest = previous.generations.get(instance.key, 0)
+        stays = previous.instances.get(instance.key, {}).get("name") == instance.name
+        if latest >= instance.generation and not stays:
+            problems.append(
+                Problem(
+                    path=f"{instance.path}.generation",
+                    message=f"instance {instance.name!r} existed before and was deleted; its name, or that of its "
+                    "final snapshot, may still be taken",
+                    fix=f"set generation to {latest + 1}",
+                    value=str(instance.generation),
                 )
             )
     return problems

@@ -126,7 +126,7 @@ def _program() -> None:
     clouds = Environment(shared.name, EnvironmentArgs(plan=plan, guard=guard), opts).clouds
     Secrets("app", SecretsArgs(environment=shared, clouds=clouds, external=external, guard=guard), opts)
     tenants = create_tenants(plan, clouds, external, guard, opts)
-    pulumi.export("registry", registry(plan))
+    pulumi.export("registry", registry(plan, previous))
     pulumi.export("guarded", guarded_resources(plan, previous, clouds, tenants))
 
 

@@ -114,6 +114,7 @@ def test_offboarding_deletes_exactly_the_tenant(upped: Upped, tenant: str) -> No
 
 def test_an_offboarding_tenant_may_come_back(upped: Upped) -> None:
     sandbox = upped(edit=with_tenant("acme", state="offboarding"))
+    up(sandbox)
     mark_final_export(sandbox, ["acme"])
     up(sandbox)
     assert not one(sandbox, DATABASE, "acme-database").get("protect")
@@ -145,6 +146,7 @@ def test_marker_of_an_active_tenant_lifts_nothing(upped: Upped) -> None:
 def test_pool_can_go_when_its_tenants_have_gone(upped: Upped) -> None:
     leaving = both(with_tenant("acme", state="offboarding"), with_tenant("birchwood", state="offboarding"))
     sandbox = upped(edit=leaving)
+    up(sandbox)
     mark_final_export(sandbox, ["acme", "birchwood"])
     up(sandbox)
     assert not one(sandbox, INSTANCE, "pool-general-instance").get("protect")
@@ -183,6 +185,7 @@ def test_destroy_keeps_what_holds_data_and_says_so(upped: Upped) -> None:
 def test_destroy_after_offboarding_leaves_keys_and_guarded_buckets(upped: Upped) -> None:
     everyone = ("acme", "birchwood", "cobalt-bank")
     sandbox = upped(edit=both(*(with_tenant(tenant, state="offboarding") for tenant in everyone)))
+    up(sandbox)
     mark_final_export(sandbox, everyone)
     up(sandbox)
     destroyed = sandbox.destroy()
