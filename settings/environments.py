@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from settings import cron, names
@@ -13,6 +13,7 @@ from settings.errors import Findings, listed, repeated
 from settings.models import BackupSettings, MonitoringSettings, Settings
 from settings.plan import BucketNames, EnvironmentPlan, InstancePlan, TenantPlan
 from settings.types import Cloud, EnvironmentName
+from settings.web import without_urls_of_inactive_guests
 
 _DRILL_INTERVAL_DAYS: Final = 7  # R3.4
 _ON_AWS: Final[tuple[Cloud, ...]] = ("aws",)
@@ -214,7 +215,7 @@ def _check_monitoring(monitoring: MonitoringSettings, findings: Findings) -> Non
 
 
 def environment_plan(
-    settings: Settings, home: Cloud, instances: Iterable[InstancePlan], tenants: Iterable[TenantPlan]
+    settings: Settings, home: Cloud, instances: Iterable[InstancePlan], tenants: Collection[TenantPlan]
 ) -> EnvironmentPlan:
     """The environment, with keys wherever one of `instances` or `tenants` keeps data under a key."""
     environment = settings.environment
@@ -241,7 +242,7 @@ def environment_plan(
         backups=settings.backups,
         secrets=settings.secrets,
         monitoring=settings.monitoring,
-        vercel=settings.vercel,
+        vercel=None if settings.vercel is None else without_urls_of_inactive_guests(settings.vercel, tenants),
         services=settings.services,
         tasks=settings.tasks,
         queues=settings.queues,

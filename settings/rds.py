@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from settings.declared import Declared
 from settings.errors import Findings
 from settings.models import AwsSettings
+from settings.plan import InstancePlan
 from settings.types import cloud_of_region
 
 _INSTANCE_CLASS: Final = re.compile(r"db\.(?P<family>[a-z0-9]+)\.[a-z0-9]+")
@@ -16,6 +18,8 @@ _OLD_FAMILIES: Final = frozenset({"t1", "t2", "m1", "m2", "m3", "m4", "r3", "r4"
 _LEAST_DISK_GB: Final = 20  # CreateDBInstance, AllocatedStorage of gp3
 # Storage autoscaling needs a bound at least 10 % above the disk (RDS user guide).
 _LEAST_GROWTH_PERCENT: Final = 10
+# For each account and destination region (RDS user guide, enabling cross-Region automated backups).
+_MOST_BACKUP_COPIES: Final = 20
 
 
 def check_rds(declared: Declared, aws: AwsSettings, findings: Findings) -> None:
@@ -48,6 +52,19 @@ def check_rds(declared: Declared, aws: AwsSettings, findings: Findings) -> None:
             f"is also the hour of the maintenance window ({options['maintenance_hour']})",
             fix="set backup_hour or maintenance_hour to another hour",
             findings=findings,
+        )
+
+
+def check_backup_copies(instances: Iterable[InstancePlan], aws: AwsSettings, findings: Findings) -> None:
+    """Every RDS instance has its automated backups replicated to the backup region, which takes only so many."""
+    copied = [instance.name for instance in instances if instance.kind == "rds"]
+    if len(copied) > _MOST_BACKUP_COPIES:
+        findings.add(
+            "tenantry:aws.backup_region",
+            f"would take the automated backups of {len(copied)} RDS instances, and RDS replicates those of at most "
+            f"{_MOST_BACKUP_COPIES} to one region of an account",
+            fix="place tenants on shared pools, or give some of them a stack with an account of its own",
+            value=aws.backup_region,
         )
 
 

@@ -19,6 +19,7 @@ from settings.instances import pool_instance
 from settings.load import parse
 from settings.models import Settings
 from settings.plan import ExternalPlan, InstancePlan, Plan, TenantPlan
+from settings.rds import check_backup_copies
 from settings.tenants import TenantResolver, check_plan
 from settings.web import check_web
 
@@ -97,9 +98,11 @@ def resolve(settings: Settings, *, stack: str, positions: tuple[int, ...] | None
     if settings.gcp is not None:
         check_quotas(tenants, settings.gcp, settings.environment.name, findings)
     check_web(settings, home, tenants, guests, findings)
+    instances = [*pools.values(), *(tenant.instance for tenant in tenants if tenant.instance is not None)]
+    if settings.aws is not None:
+        check_backup_copies(instances, settings.aws, findings)
     if findings or home is None:
         return Resolved(plan=None, problems=tuple(findings.problems()), guests=guests)
-    instances = [*pools.values(), *(tenant.instance for tenant in tenants if tenant.instance is not None)]
     environment = environment_plan(settings, home, instances, tenants)
     plan = Plan(environment=environment, pools=tuple(pools.values()), tenants=tuple(tenants))
     return Resolved(plan=plan, guests=guests)

@@ -143,6 +143,22 @@ def _check_variables(
             )
 
 
+def without_urls_of_inactive_guests(vercel: VercelSettings, tenants: Iterable[TenantPlan]) -> VercelSettings:
+    """The project's settings, less the variables of guests that are suspended or leave: the next deployment has none.
+
+    A deployment that runs keeps its variables (docs/web-application.md).
+    """
+    if vercel.secrets is None:  # the application's own alone
+        return vercel
+    closed = [tenant.external for tenant in tenants if tenant.as_guest is not None and tenant.state != "active"]
+    withheld = {name for guest in closed for name in (guest.dsn, guest.backup_dsn)}
+    chosen = {
+        target: {variable: secret for variable, secret in by_variable.items() if secret not in withheld}
+        for target, by_variable in vercel.secrets.items()
+    }
+    return vercel.model_copy(update={"secrets": chosen})
+
+
 def _check_log_drain(vercel: VercelSettings, external: Collection[str], findings: Findings) -> None:
     drain = vercel.log_drain
     if drain is not None and drain.secret is not None and drain.secret not in external:

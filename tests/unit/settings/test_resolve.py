@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from settings.plan import FilesPlan
-from tests.unit.settings.documents import dev, plan, problems, prod, staging, tenants
+from tests.unit.settings.documents import aws, dev, plan, problems, prod, staging, tenants, web
 
 ENTERPRISE_PLAN = {
     "placement": "dedicated",
@@ -250,3 +250,44 @@ def test_ten_thousand_tenants() -> None:
     found = plan(dev({"plans": {"standard": {}}, "pools": pools, "tenants": entries}))
     assert len(found.tenants) == 10_000
     assert [tenant.id for tenant in found.tenants] == sorted(tenant.id for tenant in found.tenants)
+
+
+def test_a_region_takes_the_backups_of_twenty_rds_instances() -> None:
+    def document(dedicated: int) -> dict[str, Any]:
+        return aws({"tenants": [{"id": f"t{number}", "plan": "enterprise"} for number in range(dedicated)]})
+
+    assert problems(document(19)) == ()  # and the pool
+    [problem] = problems(document(20))
+    assert problem.path == "tenantry:aws.backup_region"
+    assert problem.message == (
+        "would take the automated backups of 21 RDS instances, and RDS replicates those of at most 20 to one region of "
+        "an account"
+    )
+    assert problem.value == '"eu-west-1"'
+
+
+@pytest.mark.parametrize(("state", "stays"), [("active", True), ("suspended", False), ("offboarding", False)])
+def test_vercel_is_not_given_the_url_of_a_guest_that_is_not_active(state: str, stays: bool) -> None:
+    document = web(
+        {
+            "tenants": [{"id": "glade", "kind": "external", "state": state}, {"id": "grove", "kind": "external"}],
+            "vercel.secrets": {
+                "production": {"GLADE": "GLADE_DATABASE_URL", "GROVE": "GROVE_DATABASE_URL", "DSN": "SENTRY_DSN"}
+            },
+        }
+    )
+    vercel = plan(document).environment.vercel
+    assert vercel is not None
+    assert vercel.secrets == {
+        "production": {
+            **({"GLADE": "GLADE_DATABASE_URL"} if stays else {}),
+            "GROVE": "GROVE_DATABASE_URL",
+            "DSN": "SENTRY_DSN",
+        }
+    }
+
+
+def test_vercel_has_the_applications_secrets_unless_told() -> None:
+    vercel = plan(web({"tenants": [{"id": "glade", "kind": "external", "state": "suspended"}]})).environment.vercel
+    assert vercel is not None
+    assert vercel.secrets is None
