@@ -78,6 +78,9 @@ ID_TEMPLATES: Final[Mapping[str, str]] = {
 IMPORT_TEMPLATES: Final[Mapping[str, str]] = {
     "aws:appautoscaling/policy:Policy": "{serviceNamespace}/{resourceId}/{scalableDimension}/{name}",
     "aws:appautoscaling/target:Target": "{serviceNamespace}/{resourceId}/{scalableDimension}",
+    "aws:chatbot/slackChannelConfiguration:SlackChannelConfiguration": (
+        "arn:aws:chatbot::{account}:chat-configuration/slack-channel/{configurationName}"
+    ),
     "aws:cloudwatch/eventTarget:EventTarget": "{rule}/{targetId}",
     "aws:cloudwatch/logMetricFilter:LogMetricFilter": "{logGroupName}:{name}",
     "aws:ec2/route:Route": "{routeTableId}_" + _DESTINATION,

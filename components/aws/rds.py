@@ -100,8 +100,9 @@ def create_instance(
         deletion_protection=plan.guarded,
         skip_final_snapshot=False,
         final_snapshot_identifier=f"{plan.name}-final",
-        # in production what needs a restart waits for the maintenance window
-        apply_immediately=environment.name != "prod",
+        # what waits for the maintenance window would show as a difference until then, and RDS would not delete the
+        # parameter group of an older major version that the instance has not left yet
+        apply_immediately=True,
         database_insights_mode="standard",
         performance_insights_enabled=True,
         performance_insights_kms_key_id=key.arn,

@@ -162,7 +162,6 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "aws:lb/listenerRule:ListenerRule": regional_rule(
         "listenerArn",
-        "priority",
         unordered=("conditions",),
         id_from=lambda made: (
             f"{str(made.inputs['listenerArn']).replace(':listener/', ':listener-rule/')}/{made.hex(16)}"
@@ -221,7 +220,7 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "aws:route53/healthCheck:HealthCheck": Rule(
         immutable=("ipAddress", "measureLatency", "referenceName", "requestInterval", "type"),
-        check_defaults={"disabled": False, "invertHealthcheck": False, "measureLatency": False},
+        check_defaults={"disabled": False, "measureLatency": False},
         server_defaults={"enableSni": True, "failureThreshold": 3},
         unordered=("childHealthchecks", "regions"),
         id_from=lambda made: made.uuid(),
@@ -267,7 +266,6 @@ RULES: Final[Mapping[str, Rule]] = {
         ),
     ),
     ACCESS_CONTROL: Rule(
-        immutable=("name",),
         check_defaults={"description": MANAGED},
         id_from=lambda made: f"E{made.hex(13).upper()}",
         unique="{name}",
@@ -275,14 +273,12 @@ RULES: Final[Mapping[str, Rule]] = {
         computed={"arn": "arn:aws:cloudfront::{account}:origin-access-control/{id}", "etag": "{uuid}"},
     ),
     HEADERS_POLICY: Rule(
-        immutable=("name",),
         id_from=lambda made: made.uuid(),
         unique="{name}",
         exists_code="ResponseHeadersPolicyAlreadyExists",
         computed={"arn": "arn:aws:cloudfront::{account}:response-headers-policy/{id}", "etag": "{uuid}"},
     ),
     WEB_ACL: regional_rule(
-        "description",
         "name",
         "namePrefix",
         "scope",
@@ -317,6 +313,7 @@ RULES: Final[Mapping[str, Rule]] = {
         parents=(Parent(PUBLIC_KEY, "{each}", "block", each="items"),),
     ),
     "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration": regional_rule(
+        "logDestinationConfigs",
         "resourceArn",
         unordered=("logDestinationConfigs", "redactedFields"),
         on_exists="adopt",

@@ -57,6 +57,7 @@ RULES: Final[Mapping[str, Rule]] = {
         on_exists="adopt",
     ),
     "aws:cloudwatch/compositeAlarm:CompositeAlarm": regional_rule(
+        "actionsEnabled",
         "alarmName",
         regional=True,
         check_defaults={"actionsEnabled": True},
