@@ -15,6 +15,7 @@ import pulumi_random as random
 import pulumiverse_vercel as vercel
 
 from settings.errors import ConfigError
+from settings.guests import stale_attestations, today
 from settings.lifecycle import Previous, check, lift_guards
 from settings.load import EXTERNAL_SECRETS, NAMESPACE
 from settings.plan import EnvironmentPlan, Plan
@@ -58,6 +59,8 @@ def load_plan(previous: Previous) -> Plan:
     problems = check(previous, plan)
     if problems:
         raise pulumi.RunError(str(ConfigError(problems)))
+    for warning in stale_attestations(plan.tenants, today()):
+        pulumi.log.warn(warning)
     return plan
 
 

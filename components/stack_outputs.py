@@ -9,7 +9,7 @@ import pulumi
 
 from components.clouds import Clouds
 from components.tenant import Tenant
-from settings.lifecycle import Previous, describe, describe_generations, describe_instances
+from settings.lifecycle import Previous, describe, describe_generations, describe_instances, describe_places
 from settings.plan import Plan
 
 
@@ -18,6 +18,7 @@ def registry(plan: Plan, previous: Previous) -> dict[str, Any]:
     return {
         "tenants": {tenant.id: describe(tenant) for tenant in plan.tenants},
         "instances": describe_instances(plan),
+        "places": describe_places(plan),
         "generations": describe_generations(previous, plan),
     }
 

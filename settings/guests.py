@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from settings.defaults import NOT_ENFORCED_ON_GUESTS
@@ -11,10 +11,12 @@ from settings.errors import Findings, Subject
 from settings.layers import Layers
 from settings.models import AttestedRecovery, SecretSettings
 from settings.names import TenantNames
-from settings.plan import ExternalPlan
+from settings.plan import ExternalPlan, TenantPlan
 
 # Somewhere on earth it is tomorrow already.
 _AHEAD: Final = dt.timedelta(days=1)
+ATTESTATION_DAYS: Final = 400
+"""A restore at the provider is shown once a year, and a month is left to do it in; no requirement says less (R3.3)."""
 
 
 def guest_plan(tenant: str, path: str, layers: Layers, findings: Findings) -> ExternalPlan:
@@ -22,7 +24,7 @@ def guest_plan(tenant: str, path: str, layers: Layers, findings: Findings) -> Ex
     derived = TenantNames(tenant)
     separate = layers.external["separate_backup_login"]
     attested: AttestedRecovery | None = layers.external.get("attested")
-    if attested is not None and dt.date.fromisoformat(attested.verified_on) > _today() + _AHEAD:
+    if attested is not None and dt.date.fromisoformat(attested.verified_on) > today() + _AHEAD:
         place = layers.written.get("external.attested", f"{path}.external.attested")
         findings.add(
             f"{place}.verified_on",
@@ -42,7 +44,26 @@ def guest_plan(tenant: str, path: str, layers: Layers, findings: Findings) -> Ex
     )
 
 
-def _today() -> dt.date:
+def stale_attestations(tenants: Iterable[TenantPlan], now: dt.date) -> list[str]:
+    """What to say of recoveries that nobody has seen work for long.
+
+    They are said and not refused: what was sound yesterday is not to stop a deployment because a night has passed.
+    """
+    stale = []
+    for tenant in tenants:
+        attested = None if tenant.as_guest is None else tenant.external.attested
+        age = None if attested is None else (now - dt.date.fromisoformat(attested.verified_on)).days
+        if attested is not None and age is not None and age > ATTESTATION_DAYS:
+            stale.append(
+                f"tenant {tenant.id!r}: the recovery at its provider was last seen to work on {attested.verified_on}, "
+                f"{age} days ago, and its targets rest on it; restore there again and set "
+                "external.attested.verified_on to that day, or remove external.attested"
+            )
+    return stale
+
+
+def today() -> dt.date:
+    """In UTC."""
     return dt.datetime.now(dt.UTC).date()
 
 

@@ -18,11 +18,14 @@ from settings.types import Cloud
 OFFBOARDING_GUIDE: Final = "docs/adding-a-tenant.md, section Removing a tenant"
 MOVING_GUIDE: Final = "docs/restore.md, section Moving a tenant"
 
+_GOOGLE_KEY: Final = "Google's key"
+_CUSTOMER_KEY: Final = "the environment's key"
+
 # How the engine writes an output that it does not know: here the id of a resource whose creation failed.
 _UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 # Editing one of these would make the engine build an empty database elsewhere and delete the one with the data.
-_IMMUTABLE: Final = ("kind", "cloud", "placement", "pool", "region", "database")
+_IMMUTABLE: Final = ("kind", "cloud", "placement", "pool", "region", "database", "encryption")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,7 @@ class Previous:
         created: Pulumi names of the guarded resources that existed, with their cloud ids.
         revisions: revision of each Cloud Run service that took all traffic after the last `up` without a canary.
         keys: cloud → `use/region` of each key; one that was made once stays, whatever the configuration says.
+        places: cloud → the project or account and the regions that its data is in.
         generations: instance key → the highest generation it ever had, also of instances that are gone.
     """
 
@@ -43,6 +47,7 @@ class Previous:
     created: Mapping[str, str] = field(default_factory=dict)
     revisions: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     generations: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -54,6 +59,7 @@ class Previous:
             created=_known(outputs.get("guarded")),
             revisions=_known(outputs.get("revisions")),
             keys={cloud: tuple(found) for cloud, found in (outputs.get("keys") or {}).items()},
+            places=registry.get("places") or {},
             # the engine reads every number back as a float
             generations={key: int(number) for key, number in (registry.get("generations") or {}).items()},
         )
@@ -84,6 +90,8 @@ def describe(tenant: TenantPlan) -> dict[str, Any]:
             "instance": tenant.sql.instance_key,
             "rotation": tenant.sql.rotation,
         }
+    if tenant.on_firestore is not None:
+        facts["encryption"] = _CUSTOMER_KEY if tenant.firestore.cmek else _GOOGLE_KEY
     if tenant.as_guest is not None:
         facts["not_enforced"] = list(tenant.external.not_enforced)
     # the engine drops nulls when it reads outputs back
@@ -101,6 +109,21 @@ def describe_instances(plan: Plan) -> dict[str, Any]:
         }
         for instance in plan.instances
     }
+
+
+def describe_places(plan: Plan) -> dict[str, dict[str, str]]:
+    """Where each cloud keeps the data, and the buckets and keys that are guarded with it."""
+    google, amazon = plan.environment.on_gcp, plan.environment.on_aws
+    places = {}
+    if google is not None:
+        places["gcp"] = {"project": google.project, "region": google.region, "backup_region": google.backup_region}
+    if amazon is not None:
+        places["aws"] = {
+            "account_id": amazon.account_id,
+            "region": amazon.region,
+            "backup_region": amazon.backup_region,
+        }
+    return places
 
 
 def describe_generations(previous: Previous, plan: Plan) -> dict[str, int]:
@@ -127,10 +150,27 @@ def check(previous: Previous, plan: Plan) -> list[Problem]:
         before = previous.tenants.get(tenant_id)
         if before is not None:
             problems += _changed(tenant, before)
+    problems += _moved(previous, plan)
     problems += _instances(previous, plan)
     problems += _names_taken(previous, plan)
     problems += _canaries(previous, plan)
     return problems
+
+
+def _moved(previous: Previous, plan: Plan) -> list[Problem]:
+    """An environment's buckets hold exports under a lock: they stay where they are, whatever the tenants do."""
+    return [
+        Problem(
+            path=f"tenantry:{cloud}.{name}",
+            message=f"cannot change from {before!r} by an edit; the guarded buckets with exports, files and audit logs "
+            "would be replaced",
+            fix=f"set it back; a stack of its own with the new value can take the tenants over ({MOVING_GUIDE})",
+            value=now[name],
+        )
+        for cloud, now in describe_places(plan).items()
+        for name, before in previous.places.get(cloud, {}).items()
+        if name in now and before != now[name]
+    ]
 
 
 def _canaries(previous: Previous, plan: Plan) -> list[Problem]:
@@ -173,7 +213,7 @@ def _changed(tenant: TenantPlan, before: Mapping[str, Any]) -> list[Problem]:
         Problem(
             path=_place(tenant, key),
             message=f"tenant {tenant.id!r}: {key} cannot change from {before[key]!r} by an edit; {_loss(tenant)}",
-            fix=f"set it back to {before[key]!r}; to move the tenant follow {MOVING_GUIDE}",
+            fix=f"set it back to {_former(key, before[key])}; to move the tenant follow {MOVING_GUIDE}",
             value=str(now.get(key)),
         )
         for key in _IMMUTABLE
@@ -205,6 +245,13 @@ def _changed(tenant: TenantPlan, before: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
+def _former(key: str, before: object) -> str:
+    """What to write to have the former value of a fact."""
+    if key != "encryption":
+        return repr(before)
+    return "0" if before == _GOOGLE_KEY else "the quota that was granted"
+
+
 def _follows(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether a fact changed only because one that is reported did: another kind brings its own cloud and places."""
     if key == "kind":
@@ -220,6 +267,8 @@ def _place(tenant: TenantPlan, key: str) -> str:
         return "tenantry:environment.home" if key == "cloud" else f"tenantry:{tenant.cloud}.region"
     if tenant.on_firestore is not None and key == "region":
         return f"{tenant.path}.firestore.location"
+    if key == "encryption":
+        return "tenantry:gcp.firestore_cmek_databases"
     return f"{tenant.path}.{key}"
 
 

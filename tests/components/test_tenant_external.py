@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import pytest
@@ -140,3 +141,23 @@ def test_failed_dumps_and_drills_are_alerted_on(dune: Built) -> None:
         for name in ("export", "drill")
     }
     assert not any("guest" in name for name in build("dev").of("gcp:monitoring/alertPolicy:AlertPolicy"))
+
+
+@pytest.mark.parametrize(("day", "said"), [("2027-03-01", []), ("2028-03-01", ["tenant 'dune'"])])
+def test_an_old_attestation_is_said_and_stops_nothing(
+    day: str, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def edit(document: Document) -> None:
+        with_guest(document)
+        document["tenants"][-1]["external"]["attested"] = {
+            "scopes": ["corruption"],
+            "rpo_minutes": 5,
+            "rto_minutes": 30,
+            "verified_on": "2026-03-01",
+        }
+
+    warnings: list[str] = []
+    monkeypatch.setattr("components.stack.today", lambda: dt.date.fromisoformat(day))
+    monkeypatch.setattr("pulumi.log.warn", warnings.append)
+    assert build("dev", edit).entry("dune-registry")["attested"]["verified_on"] == "2026-03-01"
+    assert [text.partition(":")[0] for text in warnings] == said

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from settings.defaults import NOT_ENFORCED_ON_GUESTS
-from settings.lifecycle import Previous, check, describe, describe_generations, describe_instances, lift_guards
+from settings.lifecycle import (
+    Previous,
+    check,
+    describe,
+    describe_generations,
+    describe_instances,
+    describe_places,
+    lift_guards,
+)
 from settings.load import read_stack_file
 from settings.plan import Plan
 from settings.resolve import load
@@ -300,3 +308,38 @@ def test_a_rebuilt_instance_does_not_go_back_to_its_former_name() -> None:
     raw["pools"]["general"]["generation"] = 1
     [problem] = check(before, plan_of(raw))
     assert (problem.path, problem.fix) == ("tenantry:pools.general.generation", "set generation to 3")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [("gcp.project", "elsewhere-dev"), ("gcp.backup_region", "europe-north1"), ("aws.account_id", "444455556666")],
+)
+def test_an_environments_data_stays_where_it_is(place: str, value: str) -> None:
+    pool = {"pools.general.kind": "cloudsql"}
+    document = both(pool)
+    cloud, name = place.split(".")
+    before = replace(published(plan_of(document)), places=describe_places(plan_of(document)))
+    assert check(before, plan_of(document)) == []
+    [problem] = check(before, plan_of(both(pool | {place: value})))
+    assert (problem.path, problem.value) == (f"tenantry:{place}", value)
+    assert problem.message == (
+        f"cannot change from {document[cloud][name]!r} by an edit; the guarded buckets with exports, files and audit "
+        "logs would be replaced"
+    )
+
+
+def test_a_cloud_may_be_added() -> None:
+    one = dev({"pools.general.kind": "cloudsql"})
+    before = replace(published(plan_of(one)), places=describe_places(plan_of(one)))
+    assert check(before, plan_of(both({"pools.general.kind": "cloudsql"}))) == []
+
+
+@pytest.mark.parametrize(("before", "now", "back"), [(0, 5, "0"), (5, 0, "the quota that was granted")])
+def test_a_quota_of_keys_does_not_replace_the_databases_that_there_are(before: int, now: int, back: str) -> None:
+    def document(quota: int) -> dict[str, Any]:
+        return dev({"tenants": [FIRN], "gcp.firestore_databases": 10, "gcp.firestore_cmek_databases": quota})
+
+    [problem] = check(published_of(document(before)), plan_of(document(now)))
+    assert problem.path == "tenantry:gcp.firestore_cmek_databases"
+    assert problem.message.startswith("tenant 'firn': encryption cannot change from ")
+    assert problem.fix.startswith(f"set it back to {back}; ")
