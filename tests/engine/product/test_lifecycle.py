@@ -111,6 +111,14 @@ def test_offboarding_deletes_exactly_the_tenant(upped: Upped, tenant: str) -> No
     with sandbox.cloud() as cloud:
         assert cloud.object_content("ledgerly-dev-exports", f"final/{tenant}.json") is not None
 
+    # The id may return; an instance of its own under the next name alone.
+    sandbox.edit = None
+    returned = sandbox.preview()
+    assert returned.ok is (tenant != "cobalt-bank")
+    if tenant == "cobalt-bank":
+        assert "instance 'ledgerly-dev-t-cobalt-bank-1' existed before and was deleted" in returned.errors
+        assert "set generation to 2" in returned.errors
+
 
 def test_an_offboarding_tenant_may_come_back(upped: Upped) -> None:
     sandbox = upped(edit=with_tenant("acme", state="offboarding"))
