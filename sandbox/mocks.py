@@ -53,6 +53,7 @@ class Registration:
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Input → URNs of the resources that its value was built from."""
     ignore_changes: tuple[str, ...] = ()
+    delete_before_replace: bool = False
     provider: str = ""
     """Reference to its provider, `urn::id`; empty for one that the engine would choose by default."""
     hooks: frozenset[tuple[str, str]] = frozenset()
@@ -73,6 +74,7 @@ class Registration:
             dependencies=tuple(request.dependencies),
             sources={name: tuple(found.urns) for name, found in request.propertyDependencies.items()},
             ignore_changes=tuple(request.ignoreChanges),
+            delete_before_replace=request.deleteBeforeReplace,
             provider=request.provider,
             hooks=frozenset((moment.name, name) for moment, names in hooks.ListFields() for name in names),
             secret_outputs=frozenset(request.additionalSecretOutputs),

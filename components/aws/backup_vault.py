@@ -84,7 +84,8 @@ def create_vaults(
             min_retention_days=FLOORS[environment.name].retained_backups,
             changeable_for_days=COMPLIANCE_GRACE_DAYS if environment.backups.compliance_vault else None,
             region=region,
-            opts=opts,
+            # a vault has one lock: deleting the former after the new one is made would take the new one off
+            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(delete_before_replace=True)),
         )
         ready += [policy, lock]
     return Vaults(home=vaults["home"], copies=vaults["copies"], ready=tuple(ready))

@@ -124,7 +124,10 @@ def create_instance(
         source_db_instance_arn=arn,
         kms_key_id=platform.keys["sql", plan.backup_location].arn,
         retention_period=plan.pitr_days,
-        opts=guard.retrying(parent, depends_on=[instance]),
+        # an instance has one such replication in a region, so another retention cannot begin beside it
+        opts=pulumi.ResourceOptions.merge(
+            guard.retrying(parent, depends_on=[instance]), pulumi.ResourceOptions(delete_before_replace=True)
+        ),
     )
     create_entry(
         f"{plan.key}-registry",

@@ -71,6 +71,8 @@ class TestVaults:
     def test_compliance_only_by_its_own_flag(self) -> None:
         final = build(lambda raw: raw.update(backups={"compliance_vault": True}))
         assert [item.inputs["changeableForDays"] for item in final.of(LOCK)] == [3, 3]
+        # the deletion of a former lock would take the new one off the same vault
+        assert [item.delete_before_replace for item in final.of(LOCK)] == [True, True]
 
     def test_nobody_deletes_before_the_time(self, stack: SandboxMocks) -> None:
         assert {item.name for item in stack.of(POLICY)} == {"vault-home-policy", "vault-copies-policy"}

@@ -82,6 +82,8 @@ def test_backups_outlive_the_instance_and_reach_the_backup_region() -> None:
     assert copies["sourceDbInstanceArn"] == f"arn:aws:rds:{HOME}:{ACCOUNT}:db:ledgerly-prod-pool-general-1"
     assert _key(run, copies["kmsKeyId"]) == f"key-sql-{AWAY}"
     assert POOL in run.waits_for(COPIES, "pool-general-backup-copies")
+    # RDS takes one replication of an instance to a region, and its retention cannot change
+    assert run.mocks.one(COPIES, "pool-general-backup-copies").delete_before_replace
 
 
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
