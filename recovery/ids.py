@@ -209,14 +209,20 @@ SERVER_ASSIGNED: Final[Mapping[str, str]] = {
 READ_BY_NAME: Final[frozenset[str]] = ids_aws.READ_BY_NAME
 """The server assigns the id, but the read takes the unique name as well and answers with the id."""
 
-READ_THROUGH_NAME: Final[frozenset[str]] = frozenset(
-    {
-        "gcp:monitoring/customService:CustomService",
-        "gcp:monitoring/genericService:GenericService",
-        "gcp:monitoring/slo:Slo",
-    }
-)
-"""The provider reads these by the path in the output `name`, not by the id: a state without it reads as gone."""
+READ_THROUGH_NAME: Final[Mapping[str, str]] = {
+    "gcp:billing/budget:Budget": "{id|last}",
+    "gcp:firestore/backupSchedule:BackupSchedule": "{id|last}",
+    "gcp:monitoring/alertPolicy:AlertPolicy": "{id}",
+    "gcp:monitoring/customService:CustomService": "{id}",
+    "gcp:monitoring/notificationChannel:NotificationChannel": "{id}",
+    "gcp:monitoring/slo:Slo": "{id}",
+    "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": "{id}",
+    "gcp:secretmanager/secretVersion:SecretVersion": "{id}",
+}
+"""Read by the output `name` and not by the id: how that output follows from the id.
+
+A state without it reads as gone; for a budget the provider even crashes, in its upgrade of the state's schema.
+"""
 
 _PLACEHOLDER: Final = re.compile(r"\{(?P<name>\w+)(?P<optional>\?)?(?:\|(?P<filter>\w+))?\}")
 

@@ -170,8 +170,9 @@ def _insert(resources: list[dict[str, Any]], resource: dict[str, Any]) -> None:
 def _outputs(resource: dict[str, Any]) -> dict[str, Any]:
     """What the provider needs to read it, and then completes; without any it could not read what has no importer."""
     outputs = dict(resource.get("outputs") or resource.get("inputs") or {})
-    if resource["type"] in ids.READ_THROUGH_NAME:
-        outputs.setdefault("name", resource["id"])
+    template = ids.READ_THROUGH_NAME.get(resource["type"])
+    if template is not None:
+        outputs.setdefault("name", ids.fill(template, {"id": resource["id"]}, {}))
     return outputs
 
 

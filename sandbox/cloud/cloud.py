@@ -425,7 +425,9 @@ class Cloud:
         where = {"region": state.get("region") or config.region}
         rule = rule_for(token)
         if token in READ_THROUGH_NAME:
-            object_id = str(state.get("name") or "")
+            name = str(state.get("name") or "")
+            if "/" in name or not name:
+                object_id = name
         found = self.store.get(token, key_of(rule, object_id, where))
         if found is None and object_id.startswith("projects/"):
             found = self._by_project_alias(token, object_id, config)

@@ -1,6 +1,8 @@
 import copy
 from typing import Any
 
+import pytest
+
 from recovery.state import account
 
 STACK = "urn:pulumi:dev::tenantry::pulumi:pulumi:Stack::tenantry-dev"
@@ -66,6 +68,26 @@ def test_what_the_provider_reads_through_its_name_gets_it() -> None:
     added = recovered["deployment"]["resources"][-1]
     assert added["outputs"] == {"serviceId": "app", "displayName": "App", "name": "projects/acme/services/app"}
     assert added["inputs"] == {"serviceId": "app", "displayName": "App"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "identity", "name"),
+    [
+        ("gcp:monitoring/alertPolicy:AlertPolicy", "projects/acme/alertPolicies/7", "projects/acme/alertPolicies/7"),
+        (
+            "gcp:secretmanager/secretVersion:SecretVersion",
+            "projects/1/secrets/s/versions/2",
+            "projects/1/secrets/s/versions/2",
+        ),
+        ("gcp:billing/budget:Budget", "billingAccounts/0-1/budgets/uuid", "uuid"),
+        ("gcp:firestore/backupSchedule:BackupSchedule", "projects/acme/databases/d/backupSchedules/uuid", "uuid"),
+    ],
+)
+def test_what_was_looked_up_gets_the_name_that_the_provider_reads_it_by(kind: str, identity: str, name: str) -> None:
+    created = resource(kind, "it", inputs={"displayName": "It"})
+    recovered, [finding] = account(state(creating(created)), lookup=lambda *_: [identity])
+    assert (finding.outcome, finding.id) == ("found", identity)
+    assert recovered["deployment"]["resources"][-1]["outputs"] == {"displayName": "It", "name": name}
 
 
 def test_the_export_is_not_changed() -> None:
