@@ -50,7 +50,10 @@ class Rule:
     replace_when: Mapping[str, Callable[[Any, Any], bool]] = field(default_factory=dict)
     """Paths where only some changes replace: old and new value to a verdict."""
     check_defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Schema defaults that the provider puts into the inputs at Check, so that policies see them."""
+    """Schema defaults that the provider puts into the inputs at Check, so that policies see them.
+
+    Pulumi's Google provider leaves falsy ones (false, 0, an empty text) to the plan: policies see those as unset.
+    """
     plan_defaults: Mapping[str, Any] = field(default_factory=dict)
     """Defaults that the provider fills in when it plans: not in the inputs, but known in preview."""
     server_defaults: Mapping[str, Any] = field(default_factory=dict)

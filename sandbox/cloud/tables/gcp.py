@@ -159,7 +159,8 @@ def _run_common(kind: str) -> dict[str, Any]:
     }
 
 
-_PROBE_DEFAULTS: Final = {"failureThreshold": 3, "initialDelaySeconds": 0, "periodSeconds": 10, "timeoutSeconds": 1}
+_PROBES: Final = ("startupProbe", "livenessProbe")
+_PROBE_DEFAULTS: Final = {"failureThreshold": 3, "periodSeconds": 10, "timeoutSeconds": 1}
 
 SERVICE_AGENTS: Final[Mapping[str, str]] = {
     "artifactregistry.googleapis.com": "gcp-sa-artifactregistry",
@@ -290,9 +291,8 @@ RULES: Final[Mapping[str, Rule]] = {
         check_defaults={
             "autoCreateSubnetworks": True,
             "networkFirewallPolicyEnforcementOrder": "AFTER_CLASSIC_FIREWALL",
-            "deleteBgpAlwaysCompareMed": False,
-            "deleteDefaultRoutesOnCreate": False,
         },
+        plan_defaults={"deleteBgpAlwaysCompareMed": False, "deleteDefaultRoutesOnCreate": False},
         server_defaults={"mtu": 1460, "routingMode": "REGIONAL", "bgpBestPathSelectionMode": "LEGACY"},
         computed={
             "selfLink": COMPUTE + "{id}",
@@ -441,7 +441,7 @@ RULES: Final[Mapping[str, Rule]] = {
     # --- service accounts ----------------------------------------------------------------------------------------
     "gcp:serviceaccount/account:Account": Rule(
         immutable=("accountId", "project"),
-        check_defaults={"disabled": False},
+        plan_defaults={"disabled": False},
         planned={
             # The provider's CustomizeDiff sets both as soon as the project is known.
             "email": "{accountId}@{project}.iam.gserviceaccount.com",
@@ -462,7 +462,7 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     # --- workload identity ---------------------------------------------------------------------------------------
     POOL: Rule(
-        immutable=("mode", "project", "workloadIdentityPoolId"),
+        immutable=("project", "workloadIdentityPoolId"),
         computed={
             "name": "projects/{number}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
             **_ACTIVE,
@@ -498,24 +498,38 @@ RULES: Final[Mapping[str, Rule]] = {
             "settings.collation",
             *(
                 f"replicaConfiguration.{name}"
-                for name in ("caCertificate", "clientCertificate", "clientKey", "dumpFilePath", "failoverTarget")
+                for name in (
+                    "caCertificate",
+                    "clientCertificate",
+                    "clientKey",
+                    "connectRetryInterval",
+                    "dumpFilePath",
+                    "failoverTarget",
+                    "masterHeartbeatPeriod",
+                    "password",
+                    "sslCipher",
+                    "username",
+                    "verifyServerCertificate",
+                )
             ),
         ),
         replace_when={
             "settings.diskSize": _is_data_loss,
             "settings.ipConfiguration.privateNetwork": _is_removed,
         },
-        unordered=("settings.databaseFlags", "settings.ipConfiguration.authorizedNetworks", "replicaNames"),
+        unordered=("settings.databaseFlags", "settings.ipConfiguration.authorizedNetworks"),
         check_defaults={
             "deletionProtection": True,
             "settings.activationPolicy": "ALWAYS",
             "settings.availabilityType": "ZONAL",
             "settings.backupConfiguration.backupRetentionSettings.retentionUnit": "COUNT",
-            "settings.dataCacheConfig.dataCacheEnabled": False,
             "settings.diskAutoresize": True,
-            "settings.diskAutoresizeLimit": 0,
             "settings.ipConfiguration.ipv4Enabled": True,
             "settings.pricingPlan": "PER_USE",
+        },
+        plan_defaults={
+            "settings.dataCacheConfig.dataCacheEnabled": False,
+            "settings.diskAutoresizeLimit": 0,
             "settings.readPoolAutoScaleConfig.enabled": False,
         },
         server_defaults={
@@ -578,7 +592,6 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "gcp:sql/user:User": Rule(
         immutable=("host", "instance", "name", "project", "type"),
-        unordered=("databaseRoles",),
         server_defaults={"host": ""},
         computed={
             "iamEmail": lambda made: (
@@ -602,13 +615,9 @@ RULES: Final[Mapping[str, Rule]] = {
             "project",
         ),
         replace_when={"retentionPolicy.isLocked": _is_unlocked},
-        unordered=("lifecycleRules", "customPlacementConfig.dataLocations"),
-        check_defaults={
-            "forceDestroy": False,
-            "retentionPolicy.isLocked": False,
-            "softDeletePolicy.retentionDurationSeconds": 604800,
-            "storageClass": "STANDARD",
-        },
+        unordered=("customPlacementConfig.dataLocations",),
+        check_defaults={"softDeletePolicy.retentionDurationSeconds": 604800, "storageClass": "STANDARD"},
+        plan_defaults={"forceDestroy": False, "retentionPolicy.isLocked": False},
         server_defaults={
             "publicAccessPrevention": "inherited",
             "softDeletePolicy": {"retentionDurationSeconds": 604800},
@@ -634,7 +643,6 @@ RULES: Final[Mapping[str, Rule]] = {
             "contentEncoding",
             "contentLanguage",
             "contentType",
-            "customerEncryption",
             "forceEmptyContentType",
             "kmsKeyName",
             "metadata",
@@ -668,7 +676,7 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "gcp:storage/managedFolder:ManagedFolder": Rule(
         immutable=("bucket", "name"),
-        check_defaults={"forceDestroy": False},
+        plan_defaults={"forceDestroy": False},
         computed={
             "createTime": "{now}",
             "updateTime": "{now}",
@@ -695,7 +703,7 @@ RULES: Final[Mapping[str, Rule]] = {
     # --- secrets -------------------------------------------------------------------------------------------------
     SECRET: Rule(
         immutable=("project", "replication", "secretId", "tags"),
-        check_defaults={"deletionProtection": False},
+        plan_defaults={"deletionProtection": False},
         computed={
             # The API answers with the project's number, whatever the request named.
             "name": "projects/{number}/secrets/{secretId}",
@@ -742,7 +750,8 @@ RULES: Final[Mapping[str, Rule]] = {
     # --- logs ----------------------------------------------------------------------------------------------------
     "gcp:logging/projectSink:ProjectSink": Rule(
         immutable=("name", "project"),
-        check_defaults={"uniqueWriterIdentity": True, "exclusions.disabled": False},
+        check_defaults={"uniqueWriterIdentity": True},
+        plan_defaults={"exclusions.disabled": False},
         computed={"writerIdentity": _sink_writer},
         api="logging.googleapis.com",
     ),
@@ -756,6 +765,7 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "gcp:logging/metric:Metric": Rule(
         immutable=("project", "metricDescriptor.labels.key", "metricDescriptor.labels.valueType"),
+        unordered=("metricDescriptor.labels",),
         check_defaults={"metricDescriptor.unit": "1", "metricDescriptor.labels.valueType": "STRING"},
         server_defaults={"metricDescriptor": {"metricKind": "DELTA", "valueType": "INT64", "unit": "1"}},
         api="logging.googleapis.com",
@@ -763,7 +773,8 @@ RULES: Final[Mapping[str, Rule]] = {
     # --- monitoring ----------------------------------------------------------------------------------------------
     "gcp:monitoring/notificationChannel:NotificationChannel": Rule(
         immutable=("project",),
-        check_defaults={"enabled": True, "forceDelete": False},
+        check_defaults={"enabled": True},
+        plan_defaults={"forceDelete": False},
         computed={"name": "{id}", "verificationStatus": lambda _made: ""},
         id_from="projects/{project}/notificationChannels/{digits}",
         virtual={"forceDelete": False, "sensitiveLabels": None},
@@ -773,7 +784,6 @@ RULES: Final[Mapping[str, Rule]] = {
     "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": Rule(
         immutable=(
             "checkerType",
-            "httpCheck.authInfo.passwordWoVersion",
             "httpCheck.requestMethod",
             "monitoredResource",
             "project",
@@ -827,7 +837,15 @@ RULES: Final[Mapping[str, Rule]] = {
     "gcp:billing/budget:Budget": Rule(
         immutable=("billingAccount",),
         unordered=("budgetFilter.projects",),
-        check_defaults={"thresholdRules.spendBasis": "CURRENT_SPEND", "ownershipScope": "OWNERSHIP_SCOPE_UNSPECIFIED"},
+        check_defaults={
+            "allUpdatesRule.schemaVersion": "1.0",
+            "budgetFilter.creditTypesTreatment": "INCLUDE_ALL_CREDITS",
+            "thresholdRules.spendBasis": "CURRENT_SPEND",
+        },
+        plan_defaults={
+            "allUpdatesRule.disableDefaultIamRecipients": False,
+            "allUpdatesRule.enableProjectLevelRecipients": False,
+        },
         computed={"name": "{uuid}"},
         id_from="billingAccounts/{billingAccount}/budgets/{uuid}",
         api="billingbudgets.googleapis.com",
@@ -866,6 +884,8 @@ RULES: Final[Mapping[str, Rule]] = {
             "template.template.volumes.emptyDir.medium": "MEMORY",
             **{f"template.template.containers.startupProbe.{key}": value for key, value in _PROBE_DEFAULTS.items()},
         },
+        plan_defaults={"template.template.containers.startupProbe.initialDelaySeconds": 0},
+        unordered=("template.template.containers.envs",),
         server_defaults={
             "launchStage": "GA",
             "template.taskCount": 1,
@@ -887,9 +907,14 @@ RULES: Final[Mapping[str, Rule]] = {
         check_defaults={
             "deletionProtection": True,
             "template.volumes.emptyDir.medium": "MEMORY",
-            **{f"template.containers.startupProbe.{key}": value for key, value in _PROBE_DEFAULTS.items()},
-            **{f"template.containers.livenessProbe.{key}": value for key, value in _PROBE_DEFAULTS.items()},
+            **{
+                f"template.containers.{probe}.{key}": value
+                for probe in _PROBES
+                for key, value in {**_PROBE_DEFAULTS, "httpGet.path": "/"}.items()
+            },
         },
+        plan_defaults={f"template.containers.{probe}.initialDelaySeconds": 0 for probe in _PROBES},
+        unordered=("template.containers.envs",),
         server_defaults={
             "ingress": "INGRESS_TRAFFIC_ALL",
             "launchStage": "GA",
@@ -955,7 +980,9 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     TOPIC: Rule(
         immutable=("name", "project", "tags"),
-        check_defaults={"schemaSettings.encoding": "ENCODING_UNSPECIFIED", "messageTransforms.disabled": False},
+        check_defaults={"schemaSettings.encoding": "ENCODING_UNSPECIFIED"},
+        plan_defaults={"messageTransforms.disabled": False},
+        unordered=("messageStoragePolicy.allowedPersistenceRegions",),
         server_defaults={"messageStoragePolicy": {"allowedPersistenceRegions": []}},
         api="pubsub.googleapis.com",
     ),

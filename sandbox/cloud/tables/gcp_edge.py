@@ -195,6 +195,7 @@ RULES: Final[Mapping[str, Rule]] = {
             "backends.capacityScaler": 1.0,
             "connectionDrainingTimeoutSec": 300,
             "loadBalancingScheme": "EXTERNAL_MANAGED",
+            "logConfig.sampleRate": 1.0,
         },
         server_defaults={"portName": "http", "protocol": "HTTP", "sessionAffinity": "NONE", "timeoutSec": 30},
         computed={**_MARKED, "generatedId": _number},
@@ -207,15 +208,14 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     BACKEND_BUCKET: _compute(
         "params",
-        unordered=("customResponseHeaders",),
         computed=_MADE,
         references={"edgeSecurityPolicy": (SECURITY_POLICY,)},
     ),
     URL_MAP: _compute(
         unordered=("hostRules", "hostRules.hosts", "pathMatchers.pathRules.paths"),
-        check_defaults={
+        plan_defaults={
             "defaultUrlRedirect.httpsRedirect": False,
-            "defaultUrlRedirect.stripQuery": False,
+            "pathMatchers.pathRules.urlRedirect.httpsRedirect": False,
         },
         computed={**_MARKED, "mapId": _number},
         references={
@@ -254,9 +254,8 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     SECURITY_POLICY: _compute(
         "type",
-        unordered=("rules",),
-        check_defaults={"rules.preview": False},
-        server_defaults={"rules": [_DEFAULT_RULE], "type": "CLOUD_ARMOR"},
+        unordered=("rules", "rules.match.config.srcIpRanges"),
+        server_defaults={"rules": [_DEFAULT_RULE], "rules.preview": False, "type": "CLOUD_ARMOR"},
         computed={"fingerprint": _fingerprint, "labelFingerprint": _fingerprint},
         check=_check_security_policy,
     ),
@@ -288,7 +287,8 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     ZONE: Rule(
         immutable=("dnsName", "name", "project", "reverseLookup", "serviceDirectoryConfig", "visibility"),
-        check_defaults={"description": "Managed by Pulumi", "forceDestroy": False, "visibility": "public"},
+        check_defaults={"description": "Managed by Pulumi", "visibility": "public"},
+        plan_defaults={"forceDestroy": False},
         computed={"creationTime": "{now}", "managedZoneId": "{digits}", "nameServers": _name_servers},
         virtual={"forceDestroy": False},
         api="dns.googleapis.com",

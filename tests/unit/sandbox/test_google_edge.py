@@ -199,7 +199,7 @@ def test_a_security_policy_without_rules_gets_the_one_that_allows_all(balancer: 
     assert [(rule["priority"], rule["action"]) for rule in state["rules"]] == [(LAST_PRIORITY, "allow")]
     assert state["type"] == "CLOUD_ARMOR"
     checked = balancer.checked(SECURITY_POLICY, name="p", rules=[{"action": "allow", "priority": 1, "match": {}}])
-    assert checked["rules"][0]["preview"] is False
+    assert "preview" not in checked["rules"][0]
     assert "rules" not in balancer.checked(SECURITY_POLICY, name="p")
 
 

@@ -125,3 +125,8 @@ def test_tables_name_only_properties_that_the_sdk_has(token: str) -> None:
     assert {*rule.virtual, *rule.secret_outputs, *rule.computed, *rule.planned, *rule.recomputed} <= {*declared.outputs}
     defaults = {path.split(".")[0]: value for path, value in rule.check_defaults.items() if "." not in path}
     assert [failure for failure in check_inputs(token, defaults) if "missing" not in failure.reason] == []
+
+
+@pytest.mark.parametrize("token", sorted(token for token in RULES if token.startswith("gcp:")))
+def test_falsy_defaults_of_google_are_planned_and_not_checked(token: str) -> None:
+    assert [path for path, value in RULES[token].check_defaults.items() if not value] == []
