@@ -137,6 +137,7 @@ def gcp_plan(gcp: GcpSettings, data_regions: Iterable[str]) -> GcpPlan:
         region=gcp.region,
         backup_region=gcp.backup_region,
         key_regions=tuple(sorted({gcp.region, gcp.backup_region, *data_regions})),
+        network=gcp.network,
         workload_range=str(workload_range),
         services_range_address=str(services_range.network_address),
         services_range_prefix=services_range.prefixlen,

@@ -21,6 +21,17 @@ MOVING_GUIDE: Final = "docs/restore.md, section Moving a tenant"
 _GOOGLE_KEY: Final = "Google's key"
 _CUSTOMER_KEY: Final = "the environment's key"
 
+_BUCKETS: Final = "the guarded buckets with exports, files and audit logs"
+_REPLACED: Final = {
+    "project": _BUCKETS,
+    "account_id": _BUCKETS,
+    "region": _BUCKETS,
+    "backup_region": _BUCKETS,
+    "network": "the network that databases are in",
+    "zones": "the subnets that databases are in",
+}
+"""What goes with each fact of a place."""
+
 # How the engine writes an output that it does not know: here the id of a resource whose creation failed.
 _UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
@@ -80,6 +91,7 @@ def describe(tenant: TenantPlan) -> dict[str, Any]:
         "plan": tenant.plan,
         "ring": tenant.ring,
         "url_secret": tenant.url_secret,
+        "files": tenant.files.mode,
         "guarded": tenant.guarded,
         "final_export": tenant.final_export,
     }
@@ -112,16 +124,23 @@ def describe_instances(plan: Plan) -> dict[str, Any]:
 
 
 def describe_places(plan: Plan) -> dict[str, dict[str, str]]:
-    """Where each cloud keeps the data, and the buckets and keys that are guarded with it."""
+    """Where each cloud keeps the data, and the buckets and keys that are guarded with it; and what it is reached in."""
     google, amazon = plan.environment.on_gcp, plan.environment.on_aws
     places = {}
     if google is not None:
-        places["gcp"] = {"project": google.project, "region": google.region, "backup_region": google.backup_region}
+        places["gcp"] = {
+            "project": google.project,
+            "region": google.region,
+            "backup_region": google.backup_region,
+            "network": google.network,
+        }
     if amazon is not None:
         places["aws"] = {
             "account_id": amazon.account_id,
             "region": amazon.region,
             "backup_region": amazon.backup_region,
+            "network": amazon.network,
+            "zones": ", ".join(zone.name for zone in amazon.zones),
         }
     return places
 
@@ -158,19 +177,26 @@ def check(previous: Previous, plan: Plan) -> list[Problem]:
 
 
 def _moved(previous: Previous, plan: Plan) -> list[Problem]:
-    """An environment's buckets hold exports under a lock: they stay where they are, whatever the tenants do."""
+    """An environment's buckets hold exports under a lock: they stay where they are, whatever the tenants do.
+
+    So does its network, which databases cannot leave.
+    """
     return [
         Problem(
             path=f"tenantry:{cloud}.{name}",
-            message=f"cannot change from {before!r} by an edit; the guarded buckets with exports, files and audit logs "
-            "would be replaced",
+            message=f"cannot change from {before!r} by an edit; {_REPLACED[name]} would be replaced",
             fix=f"set it back; a stack of its own with the new value can take the tenants over ({MOVING_GUIDE})",
             value=now[name],
         )
         for cloud, now in describe_places(plan).items()
         for name, before in previous.places.get(cloud, {}).items()
-        if name in now and before != now[name]
+        if name in now and before != now[name] and not _grown(name, before, now[name])
     ]
+
+
+def _grown(name: str, before: str, now: str) -> bool:
+    """Whether zones were added behind those that there are, whose subnets keep their ranges then."""
+    return name == "zones" and now.startswith(f"{before}, ")
 
 
 def _canaries(previous: Previous, plan: Plan) -> list[Problem]:
@@ -219,6 +245,17 @@ def _changed(tenant: TenantPlan, before: Mapping[str, Any]) -> list[Problem]:
         for key in _IMMUTABLE
         if key in before and before[key] != now.get(key) and not _follows(key, before, now)
     ]
+    files = before.get("files", "none")
+    if files not in {"none", now["files"]} and before.get("kind") == now["kind"]:
+        problems.append(
+            Problem(
+                path=f"{tenant.path}.files",
+                message=f"tenant {tenant.id!r}: files cannot change from {files!r} by an edit; its uploads would be "
+                "deleted or stay where nobody reaches them",
+                fix=f"set it back to {files!r}",
+                value=now["files"],
+            )
+        )
     rotation = now.get("rotation")
     if rotation is None:
         return problems

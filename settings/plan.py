@@ -48,6 +48,7 @@ class GcpPlan:
     backup_region: str
     key_regions: tuple[str, ...]
     """Every region that holds data, so that needs keys: home, backup, and those of instances and replicas."""
+    network: str
     workload_range: str
     """CIDR of the subnet in the home region."""
     services_range_address: str

@@ -240,6 +240,7 @@ class TestRegistry:
             "ring": "all",
             "rotation": 1,
             "url_secret": "tenant-acme-database-url",
+            "files": "prefix",
             "guarded": True,
         }
         assert registry["instances"]["pool-general"] == {

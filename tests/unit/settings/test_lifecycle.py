@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from settings.defaults import NOT_ENFORCED_ON_GUESTS
+from settings.errors import Problem
 from settings.lifecycle import (
     Previous,
     check,
@@ -326,6 +327,45 @@ def test_an_environments_data_stays_where_it_is(place: str, value: str) -> None:
         f"cannot change from {document[cloud][name]!r} by an edit; the guarded buckets with exports, files and audit "
         "logs would be replaced"
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"gcp.network": "10.99.0.0/16"}, ["tenantry:gcp.network"]),
+        ({"aws.network": "10.99.0.0/16"}, ["tenantry:aws.network"]),
+        ({"aws.zones": ["eu-central-1a", "eu-central-1c"]}, ["tenantry:aws.zones"]),
+        ({"aws.zones": ["eu-central-1b", "eu-central-1a"]}, ["tenantry:aws.zones"]),
+        ({"aws.zones": ["eu-central-1a", "eu-central-1b", "eu-central-1c"]}, []),
+    ],
+)
+def test_the_network_and_subnets_of_databases_stay(changes: dict[str, Any], refused: list[str]) -> None:
+    pool = {"pools.general.kind": "cloudsql"}
+    before = replace(published(plan_of(both(pool))), places=describe_places(plan_of(both(pool))))
+    assert [problem.path for problem in check(before, plan_of(both(pool | changes)))] == refused
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "refused"),
+    [
+        ("none", "bucket", False),
+        ("none", "prefix", False),
+        ("prefix", "bucket", True),
+        ("prefix", "none", True),
+        ("bucket", "prefix", True),
+        ("bucket", "bucket", False),
+    ],
+)
+def test_uploads_are_not_left_behind(before: str, now: str, refused: bool) -> None:
+    found = check(published_of(dev({"tenants.0.files": before})), plan_of(dev({"tenants.0.files": now})))
+    problem = Problem(
+        path="tenantry:tenants[0].files",
+        message=f"tenant 'acme': files cannot change from {before!r} by an edit; its uploads would be deleted or stay "
+        "where nobody reaches them",
+        fix=f"set it back to {before!r}",
+        value=now,
+    )
+    assert found == [problem] * refused
 
 
 def test_a_cloud_may_be_added() -> None:
