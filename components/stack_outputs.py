@@ -9,7 +9,14 @@ import pulumi
 
 from components.clouds import Clouds
 from components.tenant import Tenant
-from settings.lifecycle import Previous, describe, describe_generations, describe_instances, describe_places
+from settings.lifecycle import (
+    Previous,
+    describe,
+    describe_generations,
+    describe_instances,
+    describe_locked,
+    describe_places,
+)
 from settings.plan import Plan
 
 
@@ -19,6 +26,7 @@ def registry(plan: Plan, previous: Previous) -> dict[str, Any]:
         "tenants": {tenant.id: describe(tenant) for tenant in plan.tenants},
         "instances": describe_instances(plan),
         "places": describe_places(plan),
+        "locked": describe_locked(plan),
         "generations": describe_generations(previous, plan),
     }
 

@@ -21,16 +21,19 @@ MOVING_GUIDE: Final = "docs/restore.md, section Moving a tenant"
 _GOOGLE_KEY: Final = "Google's key"
 _CUSTOMER_KEY: Final = "the environment's key"
 
-_BUCKETS: Final = "the guarded buckets with exports, files and audit logs"
+_BUCKETS: Final = "the guarded buckets with exports, files and audit logs would be replaced"
 _REPLACED: Final = {
     "project": _BUCKETS,
     "account_id": _BUCKETS,
     "region": _BUCKETS,
     "backup_region": _BUCKETS,
-    "network": "the network that databases are in",
-    "zones": "the subnets that databases are in",
+    "network": "the network that databases are in would be replaced",
+    "zones": "the subnets that databases are in would be replaced",
 }
-"""What goes with each fact of a place."""
+"""What an edit of each fact of a place would do."""
+
+# Where the retention of each locked bucket is set.
+_LOCKED: Final = {"exports": "backups.export_retention_days", "audit": "environment.sox"}
 
 # How the engine writes an output that it does not know: here the id of a resource whose creation failed.
 _UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -51,6 +54,7 @@ class Previous:
         keys: cloud → `use/region` of each key; one that was made once stays, whatever the configuration says.
         places: cloud → the project or account and the regions that its data is in.
         generations: instance key → the highest generation it ever had, also of instances that are gone.
+        locked: role of each bucket of Google Cloud whose retention is locked → its days.
     """
 
     tenants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -60,6 +64,7 @@ class Previous:
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     generations: Mapping[str, int] = field(default_factory=dict)
+    locked: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, Any]) -> Previous:
@@ -73,6 +78,7 @@ class Previous:
             places=registry.get("places") or {},
             # the engine reads every number back as a float
             generations={key: int(number) for key, number in (registry.get("generations") or {}).items()},
+            locked={role: int(days) for role, days in (registry.get("locked") or {}).items()},
         )
 
 
@@ -145,6 +151,14 @@ def describe_places(plan: Plan) -> dict[str, dict[str, str]]:
     return places
 
 
+def describe_locked(plan: Plan) -> dict[str, int]:
+    """Days of each locked retention that Google Cloud would never shorten; AWS locks what is there, not what comes."""
+    environment = plan.environment
+    if environment.on_gcp is None or not environment.lock:
+        return {}
+    return {"exports": environment.backups.export_retention_days, "audit": environment.audit_retention_days}
+
+
 def describe_generations(previous: Previous, plan: Plan) -> dict[str, int]:
     """The highest generation that each instance ever had: what is gone stays listed, for its name stays taken."""
     now = {instance.key: instance.generation for instance in plan.instances}
@@ -170,6 +184,7 @@ def check(previous: Previous, plan: Plan) -> list[Problem]:
         if before is not None:
             problems += _changed(tenant, before)
     problems += _moved(previous, plan)
+    problems += _unlocked(previous, plan)
     problems += _instances(previous, plan)
     problems += _names_taken(previous, plan)
     problems += _canaries(previous, plan)
@@ -184,13 +199,36 @@ def _moved(previous: Previous, plan: Plan) -> list[Problem]:
     return [
         Problem(
             path=f"tenantry:{cloud}.{name}",
-            message=f"cannot change from {before!r} by an edit; {_REPLACED[name]} would be replaced",
+            message=f"cannot change from {before!r} by an edit; {_REPLACED[name]}",
             fix=f"set it back; a stack of its own with the new value can take the tenants over ({MOVING_GUIDE})",
             value=now[name],
         )
         for cloud, now in describe_places(plan).items()
         for name, before in previous.places.get(cloud, {}).items()
         if name in now and before != now[name] and not _grown(name, before, now[name])
+    ]
+
+
+def _unlocked(previous: Previous, plan: Plan) -> list[Problem]:
+    """A lock is one-way (R3.5): Cloud Storage refuses to take it back, and to shorten what it holds."""
+    if previous.locked and plan.environment.on_gcp is not None and not plan.environment.lock:
+        return [
+            Problem(
+                path="tenantry:backups.lock",
+                message="cannot be taken back: the buckets' retention is locked for good (R3.5)",
+                fix="set it back to true",
+                value="false",
+            )
+        ]
+    now = describe_locked(plan)
+    return [
+        Problem(
+            path=f"tenantry:{_LOCKED[role]}",
+            message=f"would shorten the locked retention of the {role} bucket from {days} days to {now[role]} (R3.5)",
+            fix="set it back; a locked retention only grows",
+        )
+        for role, days in sorted(previous.locked.items())
+        if role in now and now[role] < days
     ]
 
 

@@ -15,6 +15,7 @@ from settings.lifecycle import (
     describe,
     describe_generations,
     describe_instances,
+    describe_locked,
     describe_places,
     lift_guards,
 )
@@ -23,7 +24,7 @@ from settings.plan import Plan
 from settings.resolve import load
 from settings.types import Cloud
 from tests import ROOT
-from tests.unit.settings.documents import both, dev
+from tests.unit.settings.documents import aws, both, dev
 
 
 def raw_config() -> dict[str, Any]:
@@ -366,6 +367,28 @@ def test_uploads_are_not_left_behind(before: str, now: str, refused: bool) -> No
         value=now,
     )
     assert found == [problem] * refused
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"backups": {"export_retention_days": 99}}, ["tenantry:backups.export_retention_days"]),
+        ({"environment.sox": False}, ["tenantry:environment.sox"]),
+        ({"backups": {"export_retention_days": 100, "lock": False}}, ["tenantry:backups.lock"]),
+        ({"backups": {"export_retention_days": 101}}, []),
+    ],
+)
+def test_a_locked_retention_only_grows(changes: dict[str, Any], refused: list[str]) -> None:
+    document = {"environment.sox": True, "backups": {"export_retention_days": 100}}
+    locked = describe_locked(plan_of(dev(document)))
+    assert locked == {"exports": 100, "audit": 2555}
+    before = replace(published(plan_of(dev(document))), locked=locked)
+    assert [problem.path for problem in check(before, plan_of(dev(document | changes)))] == refused
+
+
+def test_what_is_not_locked_may_shrink() -> None:
+    long = dev({"backups": {"export_retention_days": 100, "lock": False}})
+    assert describe_locked(plan_of(long)) == describe_locked(plan_of(aws())) == {}
 
 
 def test_a_cloud_may_be_added() -> None:
