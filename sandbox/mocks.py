@@ -15,8 +15,9 @@ from pulumi.runtime import mocks, rpc
 
 from sandbox.cloud import Cloud
 from sandbox.cloud.cloud import Target
+from sandbox.cloud.provider import ProviderConfig, parse_config
 from sandbox.cloud.schema import SDKS, check_provider
-from sandbox.cloud.synthesis import ProviderConfig, parse_config, synthesise
+from sandbox.cloud.synthesis import synthesise
 from sandbox.cloud.tables import rule_for
 from sandbox.cloud.values import SIGNATURE_KEY, Props, Value
 

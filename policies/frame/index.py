@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from policies.frame.resources import Resource
-from policies.frame.rules import matcher
+from policies.frame.resources import Resource, matcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

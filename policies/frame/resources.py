@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import translate
 from typing import TYPE_CHECKING, Any
 
 from policies.frame.values import Missing, items, read, thaw
@@ -43,3 +46,8 @@ class Resource:
         """A known, non-empty string at the path, else None."""
         value = self.read(path)
         return value if isinstance(value, str) and value else None
+
+
+def matcher(tokens: Iterable[str]) -> re.Pattern[str]:
+    """A pattern for type tokens in which `*` stands for any run of characters."""
+    return re.compile("|".join(translate(token) for token in tokens))

@@ -6,15 +6,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from fnmatch import translate
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pulumi_policy import PolicyConfigSchema, Severity
 
+from policies.frame.resources import Resource, matcher
+
 if TYPE_CHECKING:
     from policies.frame.index import Index
-    from policies.frame.resources import Resource
 
 __all__ = [
     "Config",
@@ -143,11 +143,6 @@ class Rule:
             "properties": {setting.name: setting.schema for setting in self.settings},
             "additionalProperties": False,
         }
-
-
-def matcher(tokens: Iterable[str]) -> re.Pattern[str]:
-    """A pattern for type tokens in which `*` stands for any run of characters."""
-    return re.compile("|".join(translate(token) for token in tokens))
 
 
 @dataclass(frozen=True, kw_only=True)

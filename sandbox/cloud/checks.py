@@ -9,13 +9,15 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from recovery.ids import fill
 from sandbox.cloud import references, revisions
 from sandbox.cloud.errors import CloudError, ProviderError
-from sandbox.cloud.synthesis import ProviderConfig, defaults_for, project_number
+from sandbox.cloud.provider import ProviderConfig, defaults_for
+from sandbox.cloud.rules import Parent, World
+from sandbox.cloud.tables import rule_for
 from sandbox.cloud.tables.gcp import (
     AGENT_ON_ENABLE,
     BUCKET,
@@ -34,8 +36,6 @@ from sandbox.cloud.values import Props, Value, get_path, strings_in, values_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from sandbox.cloud.clock import Clock
-    from sandbox.cloud.rules import Parent, Rule
     from sandbox.cloud.store import CloudObject, Store
 
 ACCOUNT: Final = "gcp:serviceaccount/account:Account"
@@ -58,45 +58,6 @@ _FIRST_ENTERPRISE_PLUS: Final = 16
 """From this PostgreSQL version on, an instance without an edition is ENTERPRISE_PLUS."""
 
 
-@dataclass
-class World:
-    """One resource in the middle of a change, and the cloud around it."""
-
-    store: Store
-    clock: Clock
-    token: str
-    rule: Rule
-    id: str
-    inputs: Props
-    outputs: Props
-    config: ProviderConfig
-
-    @property
-    def key(self) -> str:
-        """What the store knows the resource by."""
-        return f"{self.id}@{self.region}" if self.rule.regional else self.id
-
-    @property
-    def region(self) -> str:
-        return str(self.outputs.get("region") or self.config.region)
-
-    @property
-    def project(self) -> str:
-        return str(self.outputs.get("project") or self.config.project).rsplit("/", 1)[-1]
-
-    @property
-    def number(self) -> str:
-        if self.project == self.config.project and self.config.project_number:
-            return self.config.project_number
-        return project_number(self.project)
-
-    def agent(self, api: str) -> str:
-        return f"service-{self.number}@{SERVICE_AGENTS[api]}.iam.gserviceaccount.com"
-
-    def value(self, path: str) -> Value:
-        return get_path(self.outputs, path)
-
-
 def parent_keys(parent: Parent, inputs: Props, config: ProviderConfig, project: str) -> list[str]:
     """The keys of the objects that a resource names as this parent; none for what is unset or outside the cloud."""
     found = []
@@ -106,6 +67,11 @@ def parent_keys(parent: Parent, inputs: Props, config: ProviderConfig, project: 
         if key is not None and (not parent.pattern or re.search(parent.pattern, key)):
             found.append(key)
     return found
+
+
+def _agent(world: World, api: str) -> str:
+    """The agent of an API in the resource's project."""
+    return f"service-{world.number}@{SERVICE_AGENTS[api]}.iam.gserviceaccount.com"
 
 
 def check_create(world: World) -> None:
@@ -169,27 +135,27 @@ def _encryption_uses(world: World) -> Iterator[tuple[str, str, str | None]]:
         world.outputs.get("location") or world.outputs.get("region") or world.outputs.get("locationId") or ""
     ).lower()
     found: Mapping[str, tuple[str, str, str | None]] = {
-        INSTANCE: ("encryptionKeyName", world.agent("sqladmin.googleapis.com"), location),
+        INSTANCE: ("encryptionKeyName", _agent(world, "sqladmin.googleapis.com"), location),
         BUCKET: ("encryption.defaultKmsKeyName", storage_agent(number), location),
         LOG_BUCKET: (
             "cmekSettings.kmsKeyName",
             logging_agent(number),
             location,
         ),
-        "gcp:pubsub/topic:Topic": ("kmsKeyName", world.agent("pubsub.googleapis.com"), None),
+        "gcp:pubsub/topic:Topic": ("kmsKeyName", _agent(world, "pubsub.googleapis.com"), None),
         "gcp:artifactregistry/repository:Repository": (
             "kmsKeyName",
-            world.agent("artifactregistry.googleapis.com"),
+            _agent(world, "artifactregistry.googleapis.com"),
             location,
         ),
-        "gcp:workflows/workflow:Workflow": ("cryptoKeyName", world.agent("workflows.googleapis.com"), location),
-        RUN_SERVICE: ("template.encryptionKey", world.agent("run.googleapis.com"), location),
+        "gcp:workflows/workflow:Workflow": ("cryptoKeyName", _agent(world, "workflows.googleapis.com"), location),
+        RUN_SERVICE: ("template.encryptionKey", _agent(world, "run.googleapis.com"), location),
         FIRESTORE: (
             "cmekConfig.kmsKeyName",
-            world.agent("firestore.googleapis.com"),
+            _agent(world, "firestore.googleapis.com"),
             _MULTI_REGIONS.get(location, location),
         ),
-        RUN_JOB: ("template.template.encryptionKey", world.agent("run.googleapis.com"), location),
+        RUN_JOB: ("template.template.encryptionKey", _agent(world, "run.googleapis.com"), location),
     }
     if world.token in found:
         path, agent, where = found[world.token]
@@ -197,7 +163,7 @@ def _encryption_uses(world: World) -> Iterator[tuple[str, str, str | None]]:
         if key:
             yield key, agent, where
     if world.token == SECRET:
-        agent = world.agent("secretmanager.googleapis.com")
+        agent = _agent(world, "secretmanager.googleapis.com")
         key = world.value("replication.auto.customerManagedEncryption.kmsKeyName")
         if key:
             yield key, agent, "global"
@@ -380,7 +346,7 @@ def _check_folder(world: World) -> None:
 
 
 def _check_secret(world: World) -> None:
-    agent = f"serviceAccount:{world.agent('secretmanager.googleapis.com')}"
+    agent = f"serviceAccount:{_agent(world, 'secretmanager.googleapis.com')}"
     for topic in world.outputs.get("topics") or []:
         name = str(topic.get("name"))
         if not world.store.exists("gcp:pubsub/topic:Topic", name):
@@ -471,7 +437,7 @@ def after_create(world: World) -> None:
     if world.token == SERVICE:
         api = str(world.outputs.get("service"))
         if api in AGENT_ON_ENABLE:
-            world.store.add_agent(world.agent(api))
+            world.store.add_agent(_agent(world, api))
     elif world.token == IDENTITY:
         world.store.add_agent(str(world.outputs.get("email")))
     elif world.token == INSTANCE:
@@ -516,8 +482,6 @@ _FORCED: Final = (BUCKET, "gcp:dns/managedZone:ManagedZone")
 
 
 def _blocks(child: str, parent: str) -> bool:
-    from sandbox.cloud.tables import rule_for  # noqa: PLC0415 - the tables import this module's neighbours
-
     return any(entry.token == parent and entry.on_delete == "block" for entry in rule_for(child).parents)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sandbox.cloud.checks import parent_keys
 from sandbox.cloud.errors import AwsError, ProviderError
 from sandbox.cloud.object_lock import COMPLIANCE, CONFIGURATION, Lock, lock_of
+from sandbox.cloud.tables import rule_for
 from sandbox.cloud.tables.aws.common import BUCKET, KEY, OBJECT, ROLE, SECURITY_GROUP, SUBNET, VAULT, VPC
 from sandbox.cloud.tables.aws.compute import CLUSTER
 from sandbox.cloud.tables.aws.database import INSTANCE, PARAMETER_GROUP, PLAN, SUBNET_GROUP
@@ -34,7 +35,7 @@ from sandbox.cloud.values import get_path, values_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from sandbox.cloud.checks import World
+    from sandbox.cloud.rules import World
     from sandbox.cloud.store import CloudObject, Store
     from sandbox.cloud.values import Props
 
@@ -500,8 +501,6 @@ def check_delete(world: World, state: Props) -> None:
 
 
 def _blocking(world: World) -> Iterator[str]:
-    from sandbox.cloud.tables import rule_for  # noqa: PLC0415 - the tables import this module's neighbours
-
     for token, key in world.store.children(world.token, world.key):
         item = world.store.get(token, key)
         entries = [one for one in rule_for(token).parents if one.token == world.token and one.on_delete == "block"]

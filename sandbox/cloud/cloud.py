@@ -18,24 +18,16 @@ from recovery.ids import (
     fill,
 )
 from sandbox.cloud import checks, checks_aws, functions, schema
-from sandbox.cloud.checks import BUCKET_OBJECT, World
+from sandbox.cloud.checks import BUCKET_OBJECT
 from sandbox.cloud.clock import Clock
 from sandbox.cloud.diff import Change, changes
+from sandbox.cloud.digests import digest_hex
 from sandbox.cloud.errors import CloudError, ProviderError, refusal
 from sandbox.cloud.faults import FaultRule, Faults, Op, strike
+from sandbox.cloud.provider import ProviderConfig, defaults_for, merged_tags, project_number
+from sandbox.cloud.rules import World
 from sandbox.cloud.store import CloudObject, Operation, Store
-from sandbox.cloud.synthesis import (
-    ProviderConfig,
-    content_matches,
-    defaults_for,
-    digest_hex,
-    merged_tags,
-    object_bytes,
-    planned_outputs,
-    planned_update,
-    project_number,
-    synthesise,
-)
+from sandbox.cloud.synthesis import content_matches, object_bytes, planned_outputs, planned_update, synthesise
 from sandbox.cloud.tables import rule_for
 from sandbox.cloud.tables.aws.common import BUCKET as S3_BUCKET
 from sandbox.cloud.tables.aws.common import OBJECT as S3_OBJECT

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sandbox.cloud import schema
-from sandbox.cloud.synthesis import merged_labels
+from sandbox.cloud.provider import merged_labels
 from sandbox.cloud.values import UNKNOWN, Props, Value, parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sandbox.cloud.provider import ProviderConfig
     from sandbox.cloud.rules import Rule
-    from sandbox.cloud.synthesis import ProviderConfig
 
 Kind = Literal["add", "update", "delete"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sandbox.cloud import schema
 from sandbox.cloud.checks import BUCKET_OBJECT, api_enabled, logging_agent, storage_agent
 from sandbox.cloud.errors import AwsError, CloudError, NotSimulatedError
-from sandbox.cloud.synthesis import ProviderConfig, project_number
+from sandbox.cloud.provider import ProviderConfig, project_number
 from sandbox.cloud.tables.aws.common import BUCKET as S3_BUCKET
 from sandbox.cloud.tables.aws.common import OBJECT as S3_OBJECT
 from sandbox.cloud.values import Props

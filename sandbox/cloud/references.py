@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from recovery.ids import ID_TEMPLATES, fill
 from sandbox.cloud.errors import CloudError
-from sandbox.cloud.synthesis import defaults_for
+from sandbox.cloud.provider import defaults_for
+from sandbox.cloud.tables import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.cloud.checks import World
+    from sandbox.cloud.rules import World
     from sandbox.cloud.values import Props, Value
 
 _ADDRESS: Final = re.compile(r"(?=.*[.:])[0-9a-f.:]+")
@@ -37,8 +38,6 @@ def check_unused(world: World) -> None:
     Raises:
         CloudError: it is named.
     """
-    from sandbox.cloud.tables import RULES  # noqa: PLC0415 - the tables import this module's neighbours
-
     for kind, rule in RULES.items():
         paths = [path for path, tokens in rule.references.items() if world.token in tokens]
         if not paths:

@@ -14,9 +14,8 @@ from sandbox.cloud.errors import CloudError
 from sandbox.cloud.values import get_path
 
 if TYPE_CHECKING:
-    from sandbox.cloud.checks import World
+    from sandbox.cloud.rules import Synthesis, World
     from sandbox.cloud.store import Store
-    from sandbox.cloud.synthesis import Synthesis
 
 _ALL_TRAFFIC: Final = 100
 

@@ -1,17 +1,22 @@
-"""The shape of a table entry: how one resource type of a simulated cloud behaves."""
+"""The shape of a table entry: how one resource type of a simulated cloud behaves, and what its functions are given."""
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from recovery.ids import fill
+from sandbox.cloud.digests import digest_hex, digest_number
+from sandbox.cloud.provider import ProviderConfig, project_number
+from sandbox.cloud.values import Props, Value, get_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from sandbox.cloud.checks import World
+    from sandbox.cloud.clock import Clock
     from sandbox.cloud.errors import CloudError
-    from sandbox.cloud.synthesis import Synthesis
-    from sandbox.cloud.values import Props
+    from sandbox.cloud.store import Store
 
 
 @dataclass(frozen=True)
@@ -102,3 +107,98 @@ class Rule:
     """Puts what cannot be read back into the outputs that were found (first), from the state (second)."""
     stateless: bool = False
     """Nothing exists outside the Pulumi state (the random provider)."""
+
+
+@dataclass
+class Synthesis:
+    """The making of one object; table functions read it."""
+
+    token: str
+    rule: Rule
+    inputs: Props
+    config: ProviderConfig
+    seed: str
+    """Identity of this very object: two creates of the same inputs have two seeds."""
+    now: str
+    """RFC 3339, by the cloud's clock."""
+    id: str = ""
+    outputs: Props = field(default_factory=dict)
+
+    @property
+    def project(self) -> str:
+        return str(self.inputs.get("project") or self.config.project).rsplit("/", 1)[-1]
+
+    @property
+    def number(self) -> str:
+        """The number of the resource's project."""
+        if self.project == self.config.project and self.config.project_number:
+            return self.config.project_number
+        return project_number(self.project)
+
+    @property
+    def account(self) -> str:
+        return self.config.account
+
+    @property
+    def region(self) -> str:
+        return str(self.inputs.get("region") or self.config.region)
+
+    def digits(self, salt: str = "", below: int = 10**18) -> int:
+        return digest_number(f"{self.seed}/{salt}", below)
+
+    def hex(self, length: int, salt: str = "") -> str:
+        return digest_hex(f"{self.seed}/{salt}", length)
+
+    def uuid(self, salt: str = "") -> str:
+        return str(uuid.UUID(self.hex(32, salt)))
+
+    def text(self, template: str) -> str:
+        """Fill a template from inputs, outputs and the object's own facts."""
+        values = {
+            **self.outputs,
+            **self.inputs,
+            "id": self.id,
+            "account": self.account,
+            "project": self.project,
+            "number": self.number,
+            "now": self.now,
+            "uuid": self.uuid(),
+            "digits": str(self.digits()),
+        }
+        return fill(template, values, self.config.defaults()) or ""
+
+
+@dataclass
+class World:
+    """One resource in the middle of a change, and the cloud around it."""
+
+    store: Store
+    clock: Clock
+    token: str
+    rule: Rule
+    id: str
+    inputs: Props
+    outputs: Props
+    config: ProviderConfig
+
+    @property
+    def key(self) -> str:
+        """What the store knows the resource by."""
+        return f"{self.id}@{self.region}" if self.rule.regional else self.id
+
+    @property
+    def region(self) -> str:
+        return str(self.outputs.get("region") or self.config.region)
+
+    @property
+    def project(self) -> str:
+        return str(self.outputs.get("project") or self.config.project).rsplit("/", 1)[-1]
+
+    @property
+    def number(self) -> str:
+        if self.project == self.config.project and self.config.project_number:
+            return self.config.project_number
+        return project_number(self.project)
+
+    def value(self, path: str) -> Value:
+        return get_path(self.outputs, path)

@@ -8,151 +8,20 @@ from __future__ import annotations
 import base64
 import copy
 import hashlib
-import json
 import string
 import typing
-import uuid
 from collections.abc import Mapping as AbstractMapping
 from collections.abc import Sequence as AbstractSequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from recovery.ids import derive_id, fill
 from sandbox.cloud import schema
-from sandbox.cloud.values import UNKNOWN, Props, Value, apply_defaults, contains_unknown, get_path
+from sandbox.cloud.provider import ProviderConfig, defaults_for, merged_labels
+from sandbox.cloud.rules import Rule, Synthesis
+from sandbox.cloud.values import UNKNOWN, Props, Value, apply_defaults, get_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from sandbox.cloud.rules import Rule
-
-
-@dataclass(frozen=True)
-class ProviderConfig:
-    """The configured provider: the defaults that a resource takes over."""
-
-    project: str = ""
-    region: str = ""
-    default_labels: Mapping[str, str] = field(default_factory=dict)
-    project_number: str = ""
-    account: str = "123456789012"
-    """The AWS account: the first of the provider's `allowedAccountIds`, as there are no credentials to ask."""
-    default_tags: Mapping[str, str] = field(default_factory=dict)
-    team: str = ""
-    """The Vercel team that resources belong to when they name none."""
-
-    def defaults(self) -> dict[str, str]:
-        found = {
-            "project": self.project,
-            "region": self.region,
-            "projectNumber": self.project_number,
-            "account": self.account,
-            "team": self.team,
-        }
-        return {key: value for key, value in found.items() if value}
-
-
-def parse_config(config: Props) -> ProviderConfig:
-    """The settings of an explicit provider; nested ones travel as JSON texts."""
-    labels, tags = _nested(config, "defaultLabels", {}), _nested(config, "defaultTags", {}).get("tags") or {}
-    accounts = _nested(config, "allowedAccountIds", [])
-    known = {name: value for name in ("project", "region", "team") if isinstance(value := config.get(name), str)}
-    return ProviderConfig(
-        **known,
-        default_labels=labels,
-        account=str(accounts[0]) if accounts else ProviderConfig.account,
-        default_tags={} if tags is UNKNOWN else tags,
-    )
-
-
-def _nested(config: Props, name: str, empty: Value) -> Value:
-    value = config.get(name)
-    if isinstance(value, str):
-        value = json.loads(value)
-    return empty if value is None or value is UNKNOWN else value
-
-
-def project_number(project: str) -> str:
-    """A twelve-digit number, as real projects have, made from the project id."""
-    return str(100_000_000_000 + digest_number(f"project/{project}", 900_000_000_000))
-
-
-def digest_number(seed: str, below: int) -> int:
-    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big") % below
-
-
-def digest_hex(seed: str, length: int) -> str:
-    return hashlib.sha256(seed.encode()).hexdigest()[:length]
-
-
-@dataclass
-class Synthesis:
-    """The making of one object; table functions read it."""
-
-    token: str
-    rule: Rule
-    inputs: Props
-    config: ProviderConfig
-    seed: str
-    """Identity of this very object: two creates of the same inputs have two seeds."""
-    now: str
-    """RFC 3339, by the cloud's clock."""
-    id: str = ""
-    outputs: Props = field(default_factory=dict)
-
-    @property
-    def project(self) -> str:
-        return str(self.inputs.get("project") or self.config.project).rsplit("/", 1)[-1]
-
-    @property
-    def number(self) -> str:
-        """The number of the resource's project."""
-        if self.project == self.config.project and self.config.project_number:
-            return self.config.project_number
-        return project_number(self.project)
-
-    @property
-    def account(self) -> str:
-        return self.config.account
-
-    @property
-    def region(self) -> str:
-        return str(self.inputs.get("region") or self.config.region)
-
-    def digits(self, salt: str = "", below: int = 10**18) -> int:
-        return digest_number(f"{self.seed}/{salt}", below)
-
-    def hex(self, length: int, salt: str = "") -> str:
-        return digest_hex(f"{self.seed}/{salt}", length)
-
-    def uuid(self, salt: str = "") -> str:
-        return str(uuid.UUID(self.hex(32, salt)))
-
-    def text(self, template: str) -> str:
-        """Fill a template from inputs, outputs and the object's own facts."""
-        values = {
-            **self.outputs,
-            **self.inputs,
-            "id": self.id,
-            "account": self.account,
-            "project": self.project,
-            "number": self.number,
-            "now": self.now,
-            "uuid": self.uuid(),
-            "digits": str(self.digits()),
-        }
-        return fill(template, values, self.config.defaults()) or ""
-
-
-def defaults_for(inputs: Props, config: ProviderConfig) -> dict[str, str]:
-    """The provider's defaults as seen by one resource: its own project has its own number."""
-    found = config.defaults()
-    own = inputs.get("project")
-    if isinstance(own, str) and own != config.project:
-        found["projectNumber"] = project_number(own)
-    elif "project" in found and "projectNumber" not in found:
-        found["projectNumber"] = project_number(found["project"])
-    return found
+    from collections.abc import Callable
 
 
 def planned_outputs(token: str, rule: Rule, inputs: Props, config: ProviderConfig) -> Props:
@@ -187,22 +56,6 @@ def _fill_known(
 
 def _is_open(value: Value) -> bool:
     return value is None or value is UNKNOWN
-
-
-def merged_tags(inputs: Props, config: ProviderConfig) -> Value:
-    """The tags that end up on an AWS object: the provider's defaults under the resource's own."""
-    own = inputs.get("tags") or {}
-    if contains_unknown(own):
-        return UNKNOWN
-    return {**config.default_tags, **own}
-
-
-def merged_labels(inputs: Props, config: ProviderConfig) -> Value:
-    """The labels that end up on the object: the provider's defaults under the resource's own."""
-    own = inputs.get("labels") or {}
-    if own is UNKNOWN:
-        return UNKNOWN
-    return {"goog-pulumi-provisioned": "true", **config.default_labels, **own}
 
 
 def synthesise(

@@ -19,8 +19,8 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from sandbox.cloud import schema
 from sandbox.cloud.cloud import Target, name_property, project_inputs
 from sandbox.cloud.errors import CloudError, NotSimulatedError, ProviderError
+from sandbox.cloud.provider import ProviderConfig, parse_config
 from sandbox.cloud.schema import SDKS
-from sandbox.cloud.synthesis import ProviderConfig, parse_config
 from sandbox.cloud.tables import rule_for
 from sandbox.cloud.values import Props
 from sandbox.providers import wire

@@ -10,15 +10,16 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from sandbox.cloud import revisions
+from sandbox.cloud.digests import digest_number
 from sandbox.cloud.errors import CloudError
-from sandbox.cloud.rules import Parent, Reservation, Rule
-from sandbox.cloud.synthesis import Synthesis, content_md5_base64, content_md5_hex, digest_number
+from sandbox.cloud.rules import Parent, Reservation, Rule, Synthesis
+from sandbox.cloud.synthesis import content_md5_base64, content_md5_hex
 from sandbox.cloud.values import Value, get_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.cloud.checks import World
+    from sandbox.cloud.rules import World
 
 COMPUTE: Final = "https://www.googleapis.com/compute/v1/"
 NETWORK: Final = "gcp:compute/network:Network"

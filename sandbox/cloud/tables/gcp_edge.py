@@ -15,8 +15,7 @@ from sandbox.cloud.tables.gcp import COMPUTE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.cloud.checks import World
-    from sandbox.cloud.synthesis import Synthesis
+    from sandbox.cloud.rules import Synthesis, World
 
 NEG: Final = "gcp:compute/regionNetworkEndpointGroup:RegionNetworkEndpointGroup"
 BACKEND: Final = "gcp:compute/backendService:BackendService"

@@ -14,8 +14,7 @@ from sandbox.cloud.rules import Parent, Reservation, Rule
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.cloud.checks import World
-    from sandbox.cloud.synthesis import Synthesis
+    from sandbox.cloud.rules import Synthesis, World
 
 DATABASE: Final = "gcp:firestore/database:Database"
 SCHEDULE: Final = "gcp:firestore/backupSchedule:BackupSchedule"

@@ -6,8 +6,8 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from sandbox.cloud.rules import Rule
-from sandbox.cloud.synthesis import Synthesis, random_bytes, random_password
+from sandbox.cloud.rules import Rule, Synthesis
+from sandbox.cloud.synthesis import random_bytes, random_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,8 +19,7 @@ from sandbox.cloud.values import UNKNOWN, Props, Value, get_path, values_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from sandbox.cloud.checks import World
-    from sandbox.cloud.synthesis import Synthesis
+    from sandbox.cloud.rules import Synthesis, World
 
     Validator = Callable[[Props], Iterator[tuple[str, str]]]
 

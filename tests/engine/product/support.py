@@ -10,7 +10,7 @@ from typing import Any
 
 from recovery.state import account, provider_defaults
 from sandbox.cloud.cloud import Target
-from sandbox.cloud.synthesis import ProviderConfig
+from sandbox.cloud.provider import ProviderConfig
 from sandbox.operations import Sandbox, look_up
 from sandbox.results import Result
 from sandbox.workspace import StackConfig
@@ -136,7 +136,7 @@ def lost_if_interrupted(sandbox: Sandbox) -> list[str]:
             interrupted = {"resources": others, "pending_operations": [{"resource": begun, "type": "creating"}]}
             recovered, [finding] = account({"deployment": interrupted}, lookup=partial(look_up, cloud))
             added = [new for new in recovered["deployment"]["resources"] if new["urn"] == item["urn"]]
-            provider = ProviderConfig(**_defaults(item, state))
+            provider = _provider(item, state)
             target = Target(item["type"], item["urn"].rpartition("::")[2], item["urn"])
             read = cloud.read(target, finding.id, added[0]["outputs"], provider) if added else None
             if read is None or read[0] != item["id"]:
@@ -144,9 +144,14 @@ def lost_if_interrupted(sandbox: Sandbox) -> list[str]:
     return lost
 
 
-def _defaults(item: dict[str, Any], state: list[dict[str, Any]]) -> dict[str, str]:
+def _provider(item: dict[str, Any], state: list[dict[str, Any]]) -> ProviderConfig:
     found = provider_defaults(item["provider"], state)
-    return {name: found[name] for name in ("project", "region", "account", "team") if name in found}
+    return ProviderConfig(
+        project=found.get("project", ""),
+        region=found.get("region", ""),
+        account=found.get("account", ProviderConfig.account),
+        team=found.get("team", ""),
+    )
 
 
 def unchanged(result: Result) -> bool:

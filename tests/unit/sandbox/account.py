@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox.cloud import Cloud
-from sandbox.cloud.synthesis import ProviderConfig
+from sandbox.cloud.provider import ProviderConfig
 from tests.unit.sandbox.project import target
 
 if TYPE_CHECKING:

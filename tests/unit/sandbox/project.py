@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.cloud import Cloud
 from sandbox.cloud.cloud import Target
-from sandbox.cloud.synthesis import ProviderConfig, project_number
+from sandbox.cloud.provider import ProviderConfig, project_number
 
 if TYPE_CHECKING:
     from sandbox.cloud.values import Value

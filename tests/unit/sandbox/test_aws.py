@@ -9,7 +9,7 @@ import pytest
 
 from recovery.ids import derive_id
 from sandbox.cloud import CloudError, FaultRule, ProviderError
-from sandbox.cloud.synthesis import ProviderConfig, parse_config
+from sandbox.cloud.provider import ProviderConfig, parse_config
 from sandbox.cloud.values import UNKNOWN
 from tests.unit.sandbox.account import (
     ACCOUNT,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.cloud import Cloud, CloudError, ProviderError
-from sandbox.cloud.synthesis import ProviderConfig
+from sandbox.cloud.provider import ProviderConfig
 from sandbox.cloud.values import UNKNOWN
 from tests.unit.sandbox.project import (
     BUCKET_TYPE,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sandbox.cloud.diff import changes
-from sandbox.cloud.synthesis import ProviderConfig
+from sandbox.cloud.provider import ProviderConfig
 from sandbox.cloud.tables import rule_for
 from sandbox.cloud.values import UNKNOWN, Value
 from tests.unit.sandbox.project import BUCKET_TYPE, INSTANCE_TYPE

@@ -79,7 +79,7 @@ def test_killing_the_program_keeps_what_was_committed(tmp_path: Path, when: str,
         from pathlib import Path
         from sandbox.cloud import Cloud, FaultRule
         from sandbox.cloud.cloud import Target
-        from sandbox.cloud.synthesis import ProviderConfig
+        from sandbox.cloud.provider import ProviderConfig
         cloud = Cloud.open(Path({str(tmp_path / "cloud.db")!r}))
         cloud.faults.add(FaultRule(op="create", kill="program", when={when!r}))
         target = Target({BUCKET_TYPE!r}, "b", "urn")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.cloud import Cloud, CloudError, NotSimulatedError, ProviderError
-from sandbox.cloud.synthesis import ProviderConfig, parse_config
+from sandbox.cloud.provider import ProviderConfig, parse_config
 from sandbox.cloud.values import UNKNOWN
 from sandbox.mocks import boot
 from tests.unit.sandbox.project import target

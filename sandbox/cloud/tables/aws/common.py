@@ -9,7 +9,7 @@ from sandbox.cloud.rules import Parent, Rule
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sandbox.cloud.synthesis import Synthesis
+    from sandbox.cloud.rules import Synthesis
 
 VPC: Final = "aws:ec2/vpc:Vpc"
 SUBNET: Final = "aws:ec2/subnet:Subnet"

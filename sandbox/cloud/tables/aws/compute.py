@@ -10,7 +10,7 @@ from sandbox.cloud.tables.aws.common import groups_used, regional_rule, role_use
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.cloud.synthesis import Synthesis
+    from sandbox.cloud.rules import Synthesis
 
 CLUSTER: Final = "aws:ecs/cluster:Cluster"
 SCHEDULE_GROUP: Final = "aws:scheduler/scheduleGroup:ScheduleGroup"

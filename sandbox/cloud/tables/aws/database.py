@@ -11,7 +11,7 @@ from sandbox.cloud.values import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.cloud.synthesis import Synthesis
+    from sandbox.cloud.rules import Synthesis
     from sandbox.cloud.values import Value
 
 INSTANCE: Final = "aws:rds/instance:Instance"

@@ -10,7 +10,7 @@ from sandbox.cloud.tables.aws.common import MANAGED, VPC, groups_used, regional_
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.cloud.synthesis import Synthesis
+    from sandbox.cloud.rules import Synthesis
 
 BALANCER: Final = "aws:lb/loadBalancer:LoadBalancer"
 TARGETS: Final = "aws:lb/targetGroup:TargetGroup"

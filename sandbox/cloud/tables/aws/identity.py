@@ -10,7 +10,7 @@ from sandbox.cloud.tables.aws.common import KEY, POLICY, ROLE, regional_rule
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sandbox.cloud.synthesis import Synthesis
+    from sandbox.cloud.rules import Synthesis
     from sandbox.cloud.values import Props
 
 SECRET: Final = "aws:secretsmanager/secret:Secret"  # noqa: S105 - a resource type

@@ -21,7 +21,7 @@ from sandbox.cloud.tables.aws.common import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.cloud.synthesis import Synthesis
+    from sandbox.cloud.rules import Synthesis
 
 EIP: Final = "aws:ec2/eip:Eip"
 GATEWAY: Final = "aws:ec2/internetGateway:InternetGateway"

@@ -10,7 +10,7 @@ from sandbox.cloud.tables.aws.common import BUCKET, TOPIC, regional_rule, role_u
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.cloud.synthesis import Synthesis
+    from sandbox.cloud.rules import Synthesis
 
 LOG_GROUP: Final = "aws:cloudwatch/logGroup:LogGroup"
 EVENT_RULE: Final = "aws:cloudwatch/eventRule:EventRule"

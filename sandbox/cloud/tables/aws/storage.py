@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from sandbox.cloud.rules import Parent, Rule
-from sandbox.cloud.synthesis import Synthesis, object_bytes
+from sandbox.cloud.rules import Parent, Rule, Synthesis
+from sandbox.cloud.synthesis import object_bytes
 from sandbox.cloud.tables.aws.common import BUCKET, OBJECT, regional_rule
 
 if TYPE_CHECKING:
