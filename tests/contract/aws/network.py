@@ -191,7 +191,7 @@ NETWORK: Mapping[str, Call] = {
         "route53",
         "CreateHealthCheck",
         "healthCheckConfig",
-        {"fqdn": At("fullyQualifiedDomainName"), "invertHealthcheck": At("inverted")},
+        {"fqdn": At("fullyQualifiedDomainName")},
         tags="ChangeTagsForResource:addTags",
     ),
     "aws:route53/record:Record": Call(
