@@ -200,8 +200,8 @@ def _moved(previous: Previous, plan: Plan) -> list[Problem]:
         Problem(
             path=f"tenantry:{cloud}.{name}",
             message=f"cannot change from {before!r} by an edit; {_REPLACED[name]}",
-            fix=f"set it back; a stack of its own with the new value can take the tenants over ({MOVING_GUIDE}). After a "
-            "first `up` that failed there is nothing to keep: `pulumi destroy`, then `up`",
+            fix=f"set it back; a stack of its own with the new value can take the tenants over ({MOVING_GUIDE}). "
+            "After a first `up` that failed there is nothing to keep: `pulumi destroy`, then `up`",
             value=now[name],
         )
         for cloud, now in describe_places(plan).items()

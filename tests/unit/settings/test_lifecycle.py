@@ -329,8 +329,8 @@ def test_an_environments_data_stays_where_it_is(place: str, value: str) -> None:
         "logs would be replaced"
     )
     assert problem.fix == (
-        "set it back; a stack of its own with the new value can take the tenants over (docs/restore.md, section Moving a "
-        "tenant). After a first `up` that failed there is nothing to keep: `pulumi destroy`, then `up`"
+        "set it back; a stack of its own with the new value can take the tenants over (docs/restore.md, section Moving "
+        "a tenant). After a first `up` that failed there is nothing to keep: `pulumi destroy`, then `up`"
     )
 
 
