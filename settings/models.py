@@ -145,7 +145,7 @@ class InstanceOptions(Model):
     edition: Edition | None = None
     """Cloud SQL only: ENTERPRISE keeps transaction logs up to 7 days, ENTERPRISE_PLUS up to 35."""
     version: PostgresVersion | None = None
-    """Major version; changing it upgrades the instance in place."""
+    """Major version; changing it upgrades the instance in place, at that `up`; there is no way back."""
     availability: Availability | None = None
     """REGIONAL fails over to another zone (RDS: Multi-AZ)."""
     disk_gb: Annotated[int, Field(ge=10, le=65536)] | None = None
@@ -159,11 +159,12 @@ class InstanceOptions(Model):
     backup_hour: Annotated[int, Field(ge=0, le=23)] | None = None
     """UTC hour in which the daily backup starts."""
     maintenance_day: Annotated[int, Field(ge=1, le=7)] | None = None
-    """Day of the maintenance window, 1 is Monday (R2.7)."""
+    """Day of the maintenance window, 1 is Monday (R2.7). It is for the cloud's own updates: `up` never waits for it."""
     maintenance_hour: Annotated[int, Field(ge=0, le=23)] | None = None
     """UTC hour of the maintenance window."""
     max_connections: Annotated[int, Field(ge=25, le=5000)] | None = None
-    """PostgreSQL's max_connections; the connection limits promised to tenants must fit in."""
+    """PostgreSQL's max_connections; the connection limits promised to tenants must fit in. On RDS a change waits for a
+    restart."""
     replica_region: Region | None = None
     """Cloud SQL only: region of a read replica, which is what survives the loss of the home region (R1.5, R3.3)."""
     generation: Annotated[int, Field(ge=1, le=999)] | None = None
