@@ -8,6 +8,7 @@ NOT_RUN: Final = {
     "aws ": "needs an AWS account",
     "docker build ": "needs a container engine and an image registry",
     "docker inspect ": "needs a container engine",
+    "docker login ": "needs a container engine and a registry that one may write to",
     "docker push ": "needs a registry that one may write to",
     "gcloud ": "needs a Google Cloud project",
     "make preview EXAMPLE=": "tests/engine/product/test_examples.py previews every example",
