@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +23,9 @@ from settings.resolve import load
 from settings.types import Cloud
 
 _FINAL_PREFIX: Final = "final/"
+_MOST_MARKERS: Final = 1_000_000
+_NO_BUCKET: Final = ("The specified bucket does not exist", "NoSuchBucket")
+"""What Cloud Storage and S3 say; a bucket that may not be listed, or is somebody else's, is refused in other words."""
 _TORN_READ: Final = "failed to load checkpoint"
 _READ_ATTEMPTS: Final = 20
 _READ_WAIT_SECONDS: Final = 0.1
@@ -144,16 +147,18 @@ def create_providers(plan: EnvironmentPlan) -> Providers:
 
 
 def lift_proved_guards(plan: Plan, previous: Previous, providers: Providers) -> Plan:
-    """Lift the guard of offboarding tenants whose final export is proved by its marker, and of empty pools."""
-    clouds = {
-        tenant.cloud for tenant in plan.tenants if tenant.state == "offboarding" and tenant.id in previous.tenants
-    }
+    """Lift the guard of offboarding tenants whose final export is proved by its marker, and of empty pools.
+
+    Also of one that no last deployment knows: after a lost state, the markers of its former offboardings are there.
+    """
+    clouds = {tenant.cloud for tenant in plan.tenants if tenant.state == "offboarding"}
     bucket = plan.environment.buckets.exports
     markers: dict[Cloud, list[str]] = {}
     if "gcp" in clouds:
-        markers["gcp"] = _google_markers(bucket, providers.gcp)
+        markers["gcp"] = _none_without_bucket(lambda: _google_markers(bucket, providers.gcp))
     if "aws" in clouds:
-        markers["aws"] = _amazon_markers(bucket, plan.environment.aws.backup_region, providers.aws)
+        away = plan.environment.aws.backup_region
+        markers["aws"] = _none_without_bucket(lambda: _amazon_markers(bucket, away, providers.aws))
     return lift_guards(plan, previous, markers)
 
 
@@ -165,8 +170,22 @@ def _google_markers(bucket: str, provider: gcp.Provider | None) -> list[str]:
 
 
 def _amazon_markers(bucket: str, region: str, provider: aws.Provider | None) -> list[str]:
-    # S3 answers for a bucket in the bucket's own region only
+    # S3 answers for a bucket in the bucket's own region only; the provider ends at a thousand unless told otherwise
     found = aws.s3.get_objects(
-        bucket=bucket, prefix=_FINAL_PREFIX, region=region, opts=pulumi.InvokeOptions(provider=provider)
+        bucket=bucket,
+        prefix=_FINAL_PREFIX,
+        max_keys=_MOST_MARKERS,
+        region=region,
+        opts=pulumi.InvokeOptions(provider=provider),
     )
     return list(found.keys)
+
+
+def _none_without_bucket(markers: Callable[[], list[str]]) -> list[str]:
+    """A bucket that is not there holds no marker: a first `up` may have failed before it was made."""
+    try:
+        return markers()
+    except Exception as error:
+        if any(text in str(error) for text in _NO_BUCKET):
+            return []
+        raise

@@ -15,6 +15,7 @@ from pulumi.runtime import mocks, rpc
 
 from sandbox.cloud import Cloud
 from sandbox.cloud.cloud import Target
+from sandbox.cloud.errors import CloudError
 from sandbox.cloud.provider import ProviderConfig, parse_config
 from sandbox.cloud.schema import SDKS, check_provider
 from sandbox.cloud.synthesis import synthesise
@@ -168,7 +169,10 @@ class SandboxMocks(mocks.Mocks):
         if args.token == _STACK_OUTPUTS:
             name = str(arguments.get("name"))
             return {"name": name, "outputs": dict(self.stack_outputs.get(name, {}))}, []
-        return self.cloud.invoke(args.token, arguments, self._config(args.token)), []
+        try:
+            return self.cloud.invoke(args.token, arguments, self._config(args.token)), []
+        except CloudError as error:  # for the program to catch, as the engine's answer is
+            return {}, [("", str(error))]
 
 
 class _Monitor(mocks.MockMonitor):

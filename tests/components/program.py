@@ -130,7 +130,7 @@ def build(
     *,
     folder: Path = ROOT,
     previous: Mapping[str, Any] | None = None,
-    final_exports: Iterable[str] = (),
+    final_exports: Iterable[str] | None = (),
 ) -> Built:
     """Run the program for a stack file.
 
@@ -139,7 +139,7 @@ def build(
         edit: changes the file's sections in place.
         folder: where the file is.
         previous: the outputs of the stack's last deployment; None before the first.
-        final_exports: ids of the tenants whose final export is proved by its marker.
+        final_exports: ids of the tenants whose final export is proved by its marker; None where there is no bucket yet.
 
     Raises:
         pulumi.RunError: the program refuses.
@@ -148,7 +148,8 @@ def build(
     if edit is not None:
         edit(document)
     answers = SandboxMocks(stack_outputs={f"organization/tenantry/{stack}": previous or {}})
-    _put_markers(answers, f"{document['environment']['organization']}-{stack}-exports", final_exports)
+    if final_exports is not None:
+        _put_markers(answers, f"{document['environment']['organization']}-{stack}-exports", final_exports)
     config = {f"{_NAMESPACE}{key}": json.dumps(value) for key, value in document.items()}
     with warnings.catch_warnings():
         # the provider's SDK warns of classes of its own when their modules are imported

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from sandbox.cloud.errors import CloudError
 from tests.components.program import STACKS, Built, Document, Edit, StackName, build, built, document_of
 from tests.components.tokens import (
     BUCKET,
@@ -306,6 +308,24 @@ class TestLifeCycle:
         assert all(item.protect for item in waiting.of(DATABASE).values())
         lifted = build("dev", edit, previous=again.outputs, final_exports=["acme", "acme.2"])
         assert not lifted.mocks.one(DATABASE, "acme-database").protect
+
+    def test_a_state_that_was_lost_does_not_forget_former_offboardings(self) -> None:
+        anew = build("dev", changed("acme", state="offboarding"), final_exports=["acme"])
+        assert anew.entry("acme-registry")["final_export"] == "final/acme.2.json"
+
+    def test_a_first_up_that_failed_before_the_exports_bucket_leaves_no_marker(self) -> None:
+        edit = changed("acme", state="offboarding")
+        run = build("dev", edit, previous=built("dev").outputs, final_exports=None)
+        assert run.entry("acme-registry")["final_export"] == "final/acme.json"
+        assert all(item.protect for item in run.of(DATABASE).values())
+
+    def test_markers_that_cannot_be_read_stop_the_program(self) -> None:
+        error = CloudError(403, "caller does not have storage.objects.list access", "forbidden")
+        with (
+            patch("components.stack.gcp.storage.get_bucket_objects", side_effect=error),
+            pytest.raises(CloudError, match="403"),
+        ):
+            build("dev", changed("acme", state="offboarding"), previous=built("dev").outputs)
 
     def test_another_tenants_marker_lifts_nothing(self) -> None:
         edit = changed("acme", state="offboarding")

@@ -76,7 +76,7 @@ def build(
     edit: Edit | None = None,
     *,
     previous: Mapping[str, Any] | None = None,
-    final_exports: Iterable[str] = (),
+    final_exports: Iterable[str] | None = (),
 ) -> Built:
     """Run the shared part and the tenants.
 
@@ -84,13 +84,14 @@ def build(
         stack: name of the environment, which decides floors and redundancy.
         edit: changes the sections in place.
         previous: outputs of the last deployment; None before the first.
-        final_exports: ids of the tenants whose final export is proved by its marker.
+        final_exports: ids of the tenants whose final export is proved by its marker; None where there is no bucket yet.
     """
     document = base_document(stack)
     if edit is not None:
         edit(document)
     answers = SandboxMocks(stack_outputs={f"organization/tenantry/{stack}": previous or {}})
-    _put_markers(answers, f"ledgerly-{stack}-exports", final_exports)
+    if final_exports is not None:
+        _put_markers(answers, f"ledgerly-{stack}-exports", final_exports)
     config = {f"{_NAMESPACE}{key}": json.dumps(value) for key, value in document.items()}
     _await(lambda threads: _run(stack, answers, config, threads))
     return Built(stack, answers)

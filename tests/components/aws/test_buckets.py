@@ -88,15 +88,28 @@ def test_what_destroy_leaves_of_a_bucket_keeps_its_settings() -> None:
     assert built("dev").mocks.one(ACCOUNT_BLOCK, "account-public-access").protect
 
 
-def test_an_offboarded_tenants_own_bucket_goes_with_its_settings() -> None:
-    def leaving(document: dict[str, Any]) -> None:
-        document["tenants"].append({"id": "big-bank", "plan": "enterprise", "state": "offboarding"})
+def big_bank_leaves(document: dict[str, Any]) -> None:
+    document["tenants"].append({"id": "big-bank", "plan": "enterprise", "state": "offboarding"})
 
-    asked = build("dev", leaving, previous=with_own_bucket().outputs)
-    run = build("dev", leaving, previous=asked.outputs, final_exports=["big-bank"])
+
+def test_an_offboarded_tenants_own_bucket_goes_with_its_settings() -> None:
+    asked = build("dev", big_bank_leaves, previous=with_own_bucket().outputs)
+    run = build("dev", big_bank_leaves, previous=asked.outputs, final_exports=["big-bank"])
     mine = [item for item in run.resources if item.name.startswith("big-bank-uploads")]
     assert len(mine) == 15
     assert not any(item.protect for item in mine)
+
+
+def test_a_marker_among_thousands_is_seen() -> None:
+    former = [f"alder-{number}" for number in range(1000)]
+    run = build("dev", big_bank_leaves, previous=with_own_bucket().outputs, final_exports=[*former, "big-bank"])
+    assert run.outputs["registry"]["tenants"]["big-bank"]["final_export"] == "final/big-bank.2.json"
+
+
+def test_an_exports_bucket_that_was_never_made_holds_no_marker() -> None:
+    run = build("dev", big_bank_leaves, previous=with_own_bucket().outputs, final_exports=None)
+    assert run.outputs["registry"]["tenants"]["big-bank"]["final_export"] == "final/big-bank.json"
+    assert run.outputs["registry"]["tenants"]["big-bank"]["guarded"] is True
 
 
 @pytest.mark.parametrize("name", [*SHARED, "big-bank-uploads", "big-bank-uploads-replica"])
