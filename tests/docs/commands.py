@@ -15,6 +15,7 @@ NOT_RUN: Final = {
     "make up EXAMPLE=": "tests/engine/product/test_examples.py brings every example up",
     "pytest tests/components/test_inventory.py --update-golden": "writes golden files; CI compares them",
     "pulumi config set ": "needs a stack on a real backend",
+    "pulumi import ": "needs a cloud account",
     "pulumi login ": "needs a state bucket",
     "pulumi policy analyze ": "needs an exported state; `python -m sandbox analyze` runs it on the sandbox's",
     "pulumi preview ": "needs a cloud account; `make preview` runs it on the sandbox",
