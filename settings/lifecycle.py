@@ -31,6 +31,8 @@ _REPLACED: Final = {
     "zones": "the subnets that databases are in would be replaced",
 }
 """What an edit of each fact of a place would do."""
+_OF_NETWORK: Final = {"network", "zones"}
+_ANEW: Final = ". After a first `up` that failed there is nothing to keep: `pulumi destroy`, then `up`"
 
 # Where the retention of each locked bucket is set.
 _LOCKED: Final = {"exports": "backups.export_retention_days", "audit": "environment.sox"}
@@ -194,20 +196,29 @@ def check(previous: Previous, plan: Plan) -> list[Problem]:
 def _moved(previous: Previous, plan: Plan) -> list[Problem]:
     """An environment's buckets hold exports under a lock: they stay where they are, whatever the tenants do.
 
-    So does its network, which databases cannot leave.
+    So does the network of a cloud, once a SQL instance is in it: a range that turned out to be taken can be changed.
     """
-    return [
-        Problem(
-            path=f"tenantry:{cloud}.{name}",
-            message=f"cannot change from {before!r} by an edit; {_REPLACED[name]}",
-            fix=f"set it back; a stack of its own with the new value can take the tenants over ({MOVING_GUIDE}). "
-            "After a first `up` that failed there is nothing to keep: `pulumi destroy`, then `up`",
-            value=now[name],
-        )
-        for cloud, now in describe_places(plan).items()
-        for name, before in previous.places.get(cloud, {}).items()
-        if name in now and before != now[name] and not _grown(name, before, now[name])
-    ]
+    problems = []
+    for cloud, now in describe_places(plan).items():
+        movable = set() if _in_network(previous, plan, cloud) else _OF_NETWORK
+        problems += [
+            Problem(
+                path=f"tenantry:{cloud}.{name}",
+                message=f"cannot change from {before!r} by an edit; {_REPLACED[name]}",
+                fix=f"set it back; a stack of its own with the new value can take the tenants over ({MOVING_GUIDE})"
+                + ("" if name in _OF_NETWORK else _ANEW),
+                value=now[name],
+            )
+            for name, before in previous.places.get(cloud, {}).items()
+            if name in now and before != now[name] and name not in movable and not _grown(name, before, now[name])
+        ]
+    return problems
+
+
+def _in_network(previous: Previous, plan: Plan, cloud: str) -> bool:
+    """Whether a SQL instance of a cloud was made; one that is not in the plan any more had lost its guard before."""
+    instances = plan.instances_of("rds" if cloud == "aws" else "cloudsql")
+    return any(f"{instance.key}-instance" in previous.created for instance in instances)
 
 
 def _unlocked(previous: Previous, plan: Plan) -> list[Problem]:

@@ -26,6 +26,9 @@ from settings.types import Cloud
 from tests import ROOT
 from tests.unit.settings.documents import aws, both, dev
 
+_ON_EACH = {"pools.general.kind": "cloudsql", "pools.ledger": {"kind": "rds", "capacity": 5}}
+"""A SQL instance on each of two clouds."""
+
 
 def raw_config() -> dict[str, Any]:
     return read_stack_file(ROOT / "Pulumi.dev.yaml")
@@ -40,7 +43,8 @@ def published(plan: Plan) -> Previous:
         tenants={tenant.id: describe(tenant) for tenant in plan.tenants},
         instances=describe_instances(plan),
         generations=describe_generations(Previous(), plan),
-        created={f"{tenant.id}-database": f"id-of-{tenant.database}" for tenant in plan.tenants},
+        created={f"{tenant.id}-database": f"id-of-{tenant.database}" for tenant in plan.tenants}
+        | {f"{instance.key}-instance": instance.name for instance in plan.instances},
     )
 
 
@@ -345,9 +349,19 @@ def test_an_environments_data_stays_where_it_is(place: str, value: str) -> None:
     ],
 )
 def test_the_network_and_subnets_of_databases_stay(changes: dict[str, Any], refused: list[str]) -> None:
-    pool = {"pools.general.kind": "cloudsql"}
-    before = replace(published(plan_of(both(pool))), places=describe_places(plan_of(both(pool))))
-    assert [problem.path for problem in check(before, plan_of(both(pool | changes)))] == refused
+    plan = plan_of(both(_ON_EACH))
+    before = replace(published(plan), places=describe_places(plan))
+    problems = check(before, plan_of(both(_ON_EACH | changes)))
+    assert [problem.path for problem in problems] == refused
+    assert not any("destroy" in problem.fix for problem in problems)
+
+
+def test_a_network_without_an_instance_may_change_for_a_first_up_may_have_found_it_taken() -> None:
+    plan = plan_of(both(_ON_EACH))
+    [rds] = plan.instances_of("rds")
+    before = replace(published(plan), places=describe_places(plan), created={f"{rds.key}-instance": rds.name})
+    changes = {"gcp.network": "10.99.0.0/16", "aws.network": "10.98.0.0/16"}
+    assert [problem.path for problem in check(before, plan_of(both(_ON_EACH | changes)))] == ["tenantry:aws.network"]
 
 
 @pytest.mark.parametrize(
