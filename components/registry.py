@@ -15,10 +15,11 @@ def tenant_entry(tenant: TenantPlan, database: Mapping[str, object]) -> dict[str
     """A tenant's entry; `database` is the part that its kind of database adds.
 
     `isolated` is always false here: the SQL job says in the status object when it has made it true for exactly this
-    entry, and a reader that knows nothing of status objects errs on the safe side (R2.5). `final_export` names the
-    object that is to prove the final export of an offboarding tenant.
+    entry, and a reader who knows nothing of status objects errs on the safe side (R2.5). Only an offboarding tenant has
+    `final_export`, the object that is to prove its final export: whatever every entry gained would have every tenant
+    wait for the SQL job.
     """
-    return {
+    entry: dict[str, object] = {
         "schema_version": SCHEMA_VERSION,
         "id": tenant.id,
         "name": tenant.display_name,
@@ -29,10 +30,10 @@ def tenant_entry(tenant: TenantPlan, database: Mapping[str, object]) -> dict[str
         "region": tenant.region,
         "files": {"mode": tenant.files.mode, "bucket": tenant.files.bucket, "folder": tenant.files.folder},
         "isolated": False,
-        "final_export": tenant.final_export,
         "status": TenantNames(tenant.id).status_object,
         **database,
     }
+    return entry if tenant.final_export is None else entry | {"final_export": tenant.final_export}
 
 
 def sql_entry(tenant: TenantPlan, instance: InstancePlan, *, secret_path: str) -> dict[str, object]:

@@ -48,8 +48,9 @@ class Firestore(Cloud):
             "database": f"tn-{tenant}",
             "location": "europe-west1",
             "service_account": f"tn-{tenant}@acme-prod.iam.gserviceaccount.com",
-            "final_export": final_export if state == "offboarding" else None,
         }
+        if state == "offboarding":
+            content["final_export"] = final_export
         self.put("acme-prod-registry", f"tenants/{tenant}.json", content)
         stamp = datetime.fromtimestamp(self.declared_at, UTC).isoformat()
         self.objects["acme-prod-registry", f"tenants/{tenant}.json"]["timeCreated"] = stamp

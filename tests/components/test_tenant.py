@@ -205,7 +205,6 @@ class TestRegistry:
             "recreate_after_loss": False,
             "files": {"mode": "prefix", "bucket": "ledgerly-prod-uploads", "folder": "kestrel-pay/"},
             "isolated": False,
-            "final_export": None,
             "status": "status/kestrel-pay.json",
         }
 
@@ -308,6 +307,11 @@ class TestLifeCycle:
         assert all(item.protect for item in waiting.of(DATABASE).values())
         lifted = build("dev", edit, previous=again.outputs, final_exports=["acme", "acme.2"])
         assert not lifted.mocks.one(DATABASE, "acme-database").protect
+
+    def test_an_entry_names_a_marker_only_while_the_tenant_leaves(self) -> None:
+        run = build("dev", changed("acme", state="offboarding"), previous=built("dev").outputs)
+        named = {item.name for item in run.of(OBJECT).values() if '"final_export"' in item.inputs["content"]}
+        assert named == {"acme-registry"}
 
     def test_a_state_that_was_lost_does_not_forget_former_offboardings(self) -> None:
         anew = build("dev", changed("acme", state="offboarding"), final_exports=["acme"])

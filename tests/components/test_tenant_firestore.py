@@ -121,7 +121,6 @@ def test_the_registry_names_what_the_application_needs(dune: Built) -> None:
         "region": "europe-west1",
         "files": {"mode": "prefix", "bucket": "ledgerly-dev-uploads", "folder": "dune/"},
         "isolated": False,
-        "final_export": None,
         "status": "status/dune.json",
         "database": "tn-dune",
         "location": "europe-west1",

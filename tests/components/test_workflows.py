@@ -297,7 +297,7 @@ def test_empty_export_is_a_failure(cloud: Cloud) -> None:
 
 
 def declare(cloud: Cloud, tenant: str, state: str, instance: str = KEY, *, final_export: str | None = None) -> None:
-    entry = {"id": tenant, "state": state, "instance": instance, "final_export": None}
+    entry = {"id": tenant, "state": state, "instance": instance}
     if state == "offboarding":
         entry["final_export"] = final_export or f"final/{tenant}.json"
     cloud.put("acme-prod-registry", f"tenants/{tenant}.json", entry)

@@ -133,7 +133,6 @@ def test_the_registry_entry_names_secrets_and_holds_none() -> None:
         "region": HOME,
         "files": {"mode": "prefix", "bucket": "ledgerly-dev-uploads", "folder": "acme-co/"},
         "isolated": False,
-        "final_export": None,
         "status": "status/acme-co.json",
         "placement": "shared",
         "pool": "general",
@@ -182,7 +181,6 @@ def test_an_active_tenants_entry_cannot_be_removed() -> None:
 
 def test_an_entry_whose_creation_failed_can_be_removed() -> None:
     before = {**built("dev").outputs, "guarded": {}}
-    before["registry"] = {**before["registry"], "instances": {}}
     run = build("dev", lambda document: document.update(tenants=[]), previous=before)
     assert "acme-co-credential" not in run.of(SECRET)
 
