@@ -117,7 +117,7 @@ def recover(
         say(f"recovery: {len(orphans)} object(s) may exist without being in the state; look before the next up:")
         for finding in orphans:
             say(f"recovery:   {finding}")
-        say("recovery: delete each one that exists, or import it: pulumi import <type> <name> <id>")
+        say("recovery: delete each one that exists, or import it (docs/operations.md, section An update crashed)")
     say("recovery: done. Next: preview, then up")
     return report
 

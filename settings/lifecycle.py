@@ -54,7 +54,7 @@ class Previous:
         created: Pulumi names of the guarded resources that existed, with their cloud ids.
         revisions: revision of each Cloud Run service that took all traffic after the last `up` without a canary.
         keys: cloud → `use/region` of each key; one that was made once stays, whatever the configuration says.
-        places: cloud → the project or account and the regions that its data is in.
+        places: cloud → the project or account, the regions and the network that its data is in; see `describe_places`.
         generations: instance key → the highest generation it ever had, also of instances that are gone.
         locked: role of each bucket of Google Cloud whose retention is locked → its days.
     """

@@ -10,7 +10,7 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Final
 
-from sandbox.cloud.checks import parent_keys
+from sandbox.cloud.checks_gcp import parent_keys
 from sandbox.cloud.errors import AwsError, ProviderError
 from sandbox.cloud.object_lock import COMPLIANCE, CONFIGURATION, Lock, lock_of
 from sandbox.cloud.tables import rule_for

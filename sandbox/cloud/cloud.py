@@ -17,8 +17,8 @@ from recovery.ids import (
     derive_import_id,
     fill,
 )
-from sandbox.cloud import checks, checks_aws, functions, schema
-from sandbox.cloud.checks import BUCKET_OBJECT
+from sandbox.cloud import checks_aws, checks_gcp, functions, schema
+from sandbox.cloud.checks_gcp import BUCKET_OBJECT
 from sandbox.cloud.clock import Clock
 from sandbox.cloud.diff import Change, changes
 from sandbox.cloud.digests import digest_hex
@@ -63,7 +63,7 @@ class Judge(Protocol):
 
 
 def judge_of(token: str) -> Judge:
-    return checks_aws if token.startswith("aws:") else checks
+    return checks_aws if token.startswith("aws:") else checks_gcp
 
 
 def key_of(rule: Rule, object_id: str, outputs: Props) -> str:
@@ -191,7 +191,7 @@ class Cloud:
             name = self._free_name(world)
             judge.check_create(world)
             if existing is not None and token == BUCKET_OBJECT:
-                checks.check_object_retention(world)
+                checks_gcp.check_object_retention(world)
             parents = self._parents(world)
             made = CloudObject(token, object_id, urn, inputs, outputs, now, rule.regional)
             self.store.put(made, parents, name)
@@ -259,7 +259,7 @@ class Cloud:
                 name = self._free_name(world)
                 judge.check_update(world, before)
                 if token == BUCKET_OBJECT:
-                    checks.check_object_retention(world)
+                    checks_gcp.check_object_retention(world)
                 parents = self._parents(world)
                 # A new version of an object is as old as its writing.
                 created = now if token in {BUCKET_OBJECT, S3_OBJECT} else existing.created
@@ -283,7 +283,7 @@ class Cloud:
             if get_path(state, path):
                 raise ProviderError(message)
         kept = rule.kept_in_cloud or state.get("deletionPolicy") == "ABANDON"
-        kept = kept or (token == checks.SERVICE and not state.get("disableOnDestroy"))
+        kept = kept or (token == checks_gcp.SERVICE and not state.get("disableOnDestroy"))
 
         def commit() -> None:
             item = self._stored(token, object_id, state, config)
@@ -369,7 +369,7 @@ class Cloud:
             _, outputs = synthesise(token, rule, inputs, config, seed=seed, now=now)
             world = World(self.store, self.clock, token, rule, object_id, inputs, outputs, config)
             if token == BUCKET_OBJECT:
-                checks.check_object_retention(world)
+                checks_gcp.check_object_retention(world)
             self.store.put(CloudObject(token, object_id, "", inputs, outputs, now), self._parents(world))
 
     def object_content(self, bucket: str, name: str, *, package: str = "") -> str | None:
@@ -458,7 +458,7 @@ class Cloud:
         """
         found = []
         for parent in world.rule.parents:
-            for key in checks.parent_keys(parent, world.inputs, world.config, world.project):
+            for key in checks_gcp.parent_keys(parent, world.inputs, world.config, world.project):
                 if not self.store.exists(parent.token, key):
                     raise refusal(world.token, 404, f"{parent.token} {key} was not found", "notFound")
                 if parent.on_delete != "ignore":
@@ -472,7 +472,7 @@ class Cloud:
                 if below is not None:
                     self._remove(below)
             self.store.remove(item.type, item.key)
-            checks.after_remove(self.store, item)
+            checks_gcp.after_remove(self.store, item)
 
     def _reserve(self, world: World, rule: Rule, state: Props) -> None:
         reservation = rule.reservation

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from sandbox.cloud import schema
-from sandbox.cloud.checks import BUCKET_OBJECT, api_enabled, logging_agent, storage_agent
+from sandbox.cloud.checks_gcp import BUCKET_OBJECT, api_enabled, logging_agent, storage_agent
 from sandbox.cloud.errors import AwsError, CloudError, NotSimulatedError
 from sandbox.cloud.provider import ProviderConfig, project_number
 from sandbox.cloud.tables.aws.common import BUCKET as S3_BUCKET
