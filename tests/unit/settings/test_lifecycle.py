@@ -316,6 +316,21 @@ def test_a_rebuilt_instance_does_not_go_back_to_its_former_name() -> None:
     assert (problem.path, problem.fix) == ("tenantry:pools.general.generation", "set generation to 3")
 
 
+def test_what_an_older_program_did_not_publish_counts_as_unknown_and_not_as_changed() -> None:
+    raw = dev({"tenants.0.files": "bucket", "tenants.0.state": "offboarding", "backups": {"lock": True}})
+    raw["tenants"].append(FIRN)
+    plan = plan_of(raw | {"gcp": {**raw["gcp"], "firestore_databases": 10, "firestore_cmek_databases": 10}})
+    newer = {"files", "encryption", "final_export"}
+    tenants = {
+        tenant.id: {key: fact for key, fact in describe(tenant).items() if key not in newer} for tenant in plan.tenants
+    }
+    older = {
+        "registry": {"tenants": tenants, "instances": describe_instances(plan)},
+        "guarded": dict(published(plan).created),
+    }
+    assert check(Previous.from_outputs(older), plan) == []
+
+
 @pytest.mark.parametrize(
     ("place", "value"),
     [("gcp.project", "elsewhere-dev"), ("gcp.backup_region", "europe-north1"), ("aws.account_id", "444455556666")],
