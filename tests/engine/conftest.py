@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 
 from sandbox import engine
 from sandbox.operations import Sandbox
@@ -42,6 +43,15 @@ def collected() -> Iterator[None]:
     """Collect the SDK's abandoned event loops here, where their warnings are expected, not in somebody else's test."""
     yield
     gc.collect()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def connections_of_their_own() -> None:
+    """No engine is answered for by a dead one that had its port: gRPC shares connections, and failures, by address.
+
+    The SDK closes no channel, and this process sees hundreds of engines.
+    """
+    _GRPC_CHANNEL_OPTIONS.append(("grpc.use_local_subchannel_pool", 1))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -189,7 +189,7 @@ def test_the_table_has_the_counts_and_times_of_every_kind() -> None:
     assert end == ""
     cells = [re.split(r"\s{2,}", row.strip()) for row in rows]
     assert cells[0] == ["cloudsql shared", "8", "10", "0", "2", "12.00", "100", "50", "1.00", "1.00"]
-    assert cells[3] == ["rds dedicated", "30", "30", "0", "2", "18.00", "400", "100", "4.00", "2.00"]
+    assert cells[3] == ["rds dedicated", "31", "31", "0", "2", "18.00", "400", "100", "4.00", "2.00"]
     assert cells[4] == ["firestore", "9", "10", "0", "2", "9.00", "-50", "25", "-", "0.50"]
     assert len(cells) == len(KINDS)
 

@@ -530,6 +530,7 @@ def test_statuses_name_the_declaration_they_hold_for(world: World) -> None:
         "error": None,
         "state": "active",
         "logins_off_since": None,
+        "final_export": None,
     }
     assert applied_at.endswith("Z")
     assert json.loads(declared)["isolated"] is False
