@@ -23,6 +23,7 @@ _CUSTOMER_KEY: Final = "the environment's key"
 
 _BUCKETS: Final = "the guarded buckets with exports, files and audit logs would be replaced"
 _REPLACED: Final = {
+    "organization": "every bucket and every SQL instance is named by it, and would be replaced",
     "project": _BUCKETS,
     "account_id": _BUCKETS,
     "region": _BUCKETS,
@@ -54,7 +55,7 @@ class Previous:
         created: Pulumi names of the guarded resources that existed, with their cloud ids.
         revisions: revision of each Cloud Run service that took all traffic after the last `up` without a canary.
         keys: cloud → `use/region` of each key; one that was made once stays, whatever the configuration says.
-        places: cloud → the project or account, the regions and the network that its data is in; see `describe_places`.
+        places: section of the settings → what the data is named by and lies in; see `describe_places`.
         generations: instance key → the highest generation it ever had, also of instances that are gone.
         locked: role of each bucket of Google Cloud whose retention is locked → its days.
     """
@@ -132,9 +133,9 @@ def describe_instances(plan: Plan) -> dict[str, Any]:
 
 
 def describe_places(plan: Plan) -> dict[str, dict[str, str]]:
-    """Where each cloud keeps the data, and the buckets and keys that are guarded with it; and what it is reached in."""
+    """What guarded buckets, keys and databases are named by and lie in, by the section of the settings that says it."""
     google, amazon = plan.environment.on_gcp, plan.environment.on_aws
-    places = {}
+    places = {"environment": {"organization": plan.environment.organization}}
     if google is not None:
         places["gcp"] = {
             "project": google.project,
@@ -199,17 +200,17 @@ def _moved(previous: Previous, plan: Plan) -> list[Problem]:
     So does the network of a cloud, once a SQL instance is in it: a range that turned out to be taken can be changed.
     """
     problems = []
-    for cloud, now in describe_places(plan).items():
-        movable = set() if _in_network(previous, plan, cloud) else _OF_NETWORK
+    for section, now in describe_places(plan).items():
+        movable = set() if _in_network(previous, plan, section) else _OF_NETWORK
         problems += [
             Problem(
-                path=f"tenantry:{cloud}.{name}",
+                path=f"tenantry:{section}.{name}",
                 message=f"cannot change from {before!r} by an edit; {_REPLACED[name]}",
                 fix=f"set it back; a stack of its own with the new value can take the tenants over ({MOVING_GUIDE})"
                 + ("" if name in _OF_NETWORK else _ANEW),
                 value=now[name],
             )
-            for name, before in previous.places.get(cloud, {}).items()
+            for name, before in previous.places.get(section, {}).items()
             if name in now and before != now[name] and name not in movable and not _grown(name, before, now[name])
         ]
     return problems

@@ -353,6 +353,18 @@ def test_an_environments_data_stays_where_it_is(place: str, value: str) -> None:
     )
 
 
+def test_an_environment_keeps_the_name_that_its_data_has() -> None:
+    plan = plan_of(dev())
+    before = replace(published(plan), places=describe_places(plan))
+    renamed, *instances = check(before, plan_of(dev({"environment.organization": "harbor"})))
+    assert (renamed.path, renamed.value) == ("tenantry:environment.organization", "harbor")
+    assert renamed.message == (
+        "cannot change from 'ledgerly' by an edit; every bucket and every SQL instance is named by it, and would be "
+        "replaced"
+    )
+    assert {problem.message.split("'")[0] for problem in instances} == {"instance "}
+
+
 @pytest.mark.parametrize(
     ("changes", "refused"),
     [
