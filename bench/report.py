@@ -212,6 +212,8 @@ def _verdict(size: Size, one: str, other: str, aim: float) -> Iterator[str]:
                 for mine, theirs in zip(size.samples[name], size.samples[base], strict=False)
             )
             yield f"    {cost:+.2f} s {words}"
+    if one == "a":
+        yield "    the rest: longer call stacks, which the SDK reads and sends with every resource, and noise"
     if one == "c":
         yield "    the rest: stack rules; each policy of them makes the SDK read the whole stack once more"
 
