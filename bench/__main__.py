@@ -16,7 +16,7 @@ from typing import Any, Final
 from bench import report
 from bench.budget import BudgetError, KindCost, check, kind_costs
 from bench.config import KINDS, kinds_of, shared_tenants, write_config, write_kinds_config
-from bench.kinds import FEW, compare
+from bench.kinds import FEW, MORE, compare
 from bench.measure import EMPTY_PACK, PACK, RESOURCE_PACK, Bench, BenchError, Sample, phase
 from bench.recording import differences, read
 from settings.types import Cloud
@@ -33,7 +33,6 @@ _RUNS: Final[dict[str, tuple[str, Path | None]]] = {
 _FEW: Final = 200
 _RESOLVED: Final = 10_000
 _RESOLVED_PER_POOL: Final = 200
-_OF_A_KIND: Final = 20
 _OF_A_KIND_QUICKLY: Final = 2
 
 
@@ -83,7 +82,7 @@ def _run(scratch: Path, options: argparse.Namespace, say: Callable[[str], None])
             _print(report.size_lines(size))
             sizes.append(size)
         _print(report.growth_lines(sizes))
-    chosen, tenants = (FEW, _OF_A_KIND_QUICKLY) if options.quick else (tuple(KINDS), _OF_A_KIND)
+    chosen, tenants = (FEW, _OF_A_KIND_QUICKLY) if options.quick else (tuple(KINDS), MORE)
     kinds = compare(scratch / "kinds", chosen, tenants, options.repeat or _repetitions(tenants), say)
     _print(report.kind_lines(costs, kinds))
     return report.document(sizes, costs, resolved, kinds)

@@ -16,6 +16,8 @@ from settings.types import Cloud
 REFERENCE: Final = "cloudsql-shared"
 FEW: Final = (REFERENCE, "rds-shared")
 """A kind of every cloud, for a run that only shows that it works."""
+MORE: Final = 18
+"""Tenants of a kind to add: with the first and the pool, as many RDS instances as one region takes backup copies of."""
 
 Measure = Callable[[Sample], float]
 
