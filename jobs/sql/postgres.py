@@ -3,7 +3,7 @@
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,30 @@ REJECTIONS: Final = {
     "no-database": re.compile('database ".+" does not exist'),
     "no-entry": re.compile("no pg_hba.conf entry"),
     "limit": re.compile("too many connections for (role|database)"),
+}
+# What a session of a job rests on. A database's owner may set any of these for everybody who enters (ALTER DATABASE ...
+# SET); options in the start-up packet win over that, while a first statement would come too late: `search_path` decides
+# whose function a name means, `row_security` whether a policy's function runs, the rest how text is read and written.
+PINNED: Final[Mapping[str, str]] = {
+    "search_path": "pg_catalog,pg_temp",
+    "row_security": "off",
+    "client_encoding": "UTF8",
+    "standard_conforming_strings": "on",
+    "backslash_quote": "safe_encoding",
+    "transform_null_equals": "off",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "default_transaction_deferrable": "off",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "lock_timeout": "15000",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "lc_monetary": "C",
+    "xmloption": "content",
 }
 _ATTEMPTS = 4
 _FIRST_PAUSE = 0.5  # seconds; doubles
@@ -125,6 +149,12 @@ class Server:
             f"postgresql://{quote(login, safe='')}:{quote(password, safe='')}"
             f"@{self.host}:{self.port}/{quote(database, safe='')}?sslmode={self.sslmode}"
         )
+
+
+def startup_options(settings: Mapping[str, str]) -> str:
+    """libpq's `options`: one `-c name=value` each, with blanks and backslashes escaped."""
+    escaped = {name: re.sub(r"([\\ ])", r"\\\1", value) for name, value in settings.items()}
+    return " ".join(f"-c {name}={value}" for name, value in escaped.items())
 
 
 @contextmanager
