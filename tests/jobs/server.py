@@ -346,7 +346,7 @@ class Servers:
         """
         if name not in self._running:
             started = self._stack.enter_context(running(self._binaries(name), self._scratch()))
-            if os.environ.get(majors.VARIABLE) and majors.NAMES[started.major] != name:
+            if os.environ.get(majors.VARIABLE) and majors.NAMES.get(started.major) != name:
                 wanted = next(major for major, known in majors.NAMES.items() if known == name)
                 raise RuntimeError(f"PostgreSQL {wanted} cannot be had here: the {name}'s release is {started.major}")
             self._running[name] = started

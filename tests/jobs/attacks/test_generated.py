@@ -14,7 +14,6 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-
 from jobs.sql.__main__ import main
 from tests.jobs.amazon import INSTANCE as RDS_INSTANCE
 from tests.jobs.amazon import Account
