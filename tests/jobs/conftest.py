@@ -186,13 +186,17 @@ def path(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def account(
-    server: Postgres, path: str, s3: str, moto: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[amazon.Account]:
+def cloud(s3: str, moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS on loopback, for this process and those that it starts."""
     for name, value in amazon.environment(s3, moto).items():
         monkeypatch.setenv(name, value)
     # the server knows nothing of IAM, so that a password stands for the token
     monkeypatch.setattr(aws.IamToken, "__call__", lambda *_: amazon.BACKUP_TOKEN)
+
+
+@pytest.fixture
+def account(server: Postgres, path: str, cloud: None) -> Iterator[amazon.Account]:
+    del cloud
     server.wipe_as_rds()
     made = amazon.Account(server, path)
     yield made

@@ -345,7 +345,11 @@ class Servers:
             RuntimeError: it cannot be had here.
         """
         if name not in self._running:
-            self._running[name] = self._stack.enter_context(running(self._binaries(name), self._scratch()))
+            started = self._stack.enter_context(running(self._binaries(name), self._scratch()))
+            if os.environ.get(majors.VARIABLE) and majors.NAMES.get(started.major) != name:
+                wanted = next(major for major, known in majors.NAMES.items() if known == name)
+                raise RuntimeError(f"PostgreSQL {wanted} cannot be had here: the {name}'s release is {started.major}")
+            self._running[name] = started
         return self._running[name]
 
     def _binaries(self, name: str) -> Binaries:

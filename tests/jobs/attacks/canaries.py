@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from hypothesis import strategies as st
@@ -111,6 +111,16 @@ class Plant:
 
     def __repr__(self) -> str:
         return self.label
+
+
+@dataclass(frozen=True)
+class Garden:
+    """Everything that one tenant plants; shown by its labels, because the statements fill pages."""
+
+    plants: tuple[Plant, ...]
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002 - hypothesis asks for it so
+        printer.text(", ".join(plant.label for plant in self.plants))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -411,22 +421,36 @@ def doors() -> st.SearchStrategy[Plant]:
     return st.sampled_from(_DOORS)
 
 
-def plants(known: Sequence[Signature]) -> st.SearchStrategy[list[Plant]]:
-    """What one tenant does, in this order: objects first, because settings and doors may get in its own way."""
-    objects = st.lists(st.one_of(functions(known), functions(known), operators(), relations(), code()), min_size=25,
-                       max_size=60, unique_by=lambda plant: plant.label)  # fmt: skip
-    return st.tuples(
-        objects,
-        st.lists(settings(), max_size=3, unique_by=lambda plant: plant.label),
-        st.lists(doors(), max_size=2, unique_by=lambda plant: plant.label),
-    ).map(lambda parts: [plant for part in parts for plant in part])
+def gardens(known: Sequence[Signature]) -> st.SearchStrategy[Garden]:
+    """What one tenant does, in this order: objects first, because settings and doors may get in its own way.
+
+    Policies, settings and doors are in every other garden only: a job that stops at one of them sees nothing else.
+    """
+
+    @st.composite
+    def build(draw: st.DrawFn) -> Garden:
+        kinds = st.one_of(functions(known), functions(known), operators(), relations(), code())
+        found = draw(st.lists(kinds, min_size=25, max_size=60, unique_by=_label))
+        if draw(st.booleans()):
+            found = [plant for plant in found if not any("POLICY" in text for text in plant.statements)]
+        if draw(st.booleans()):
+            found += draw(st.lists(settings(), max_size=3, unique_by=_label))
+        if draw(st.booleans()):
+            found += draw(st.lists(doors(), max_size=2, unique_by=_label))
+        return Garden(tuple(found))
+
+    return build()
 
 
-def plant(session: Session, found: Sequence[Plant]) -> int:
+def _label(plant: Plant) -> str:
+    return plant.label
+
+
+def plant(session: Session, garden: Garden) -> int:
     """Do what the tenant does, on a session of its login; return how many statements were not refused."""
     session.execute(NEST.encode())
     done = 0
-    for one in found:
+    for one in garden.plants:
         if one.alone:
             session.execute("SET ROLE NONE")
         for statement in one.statements:

@@ -6,7 +6,7 @@ the server changes that nobody declared, the other tenant is served, and what is
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,12 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from jobs import export
 from jobs.sql.__main__ import main
 from tests.jobs.amazon import INSTANCE as RDS_INSTANCE
 from tests.jobs.amazon import Account
-from tests.jobs.attacks.canaries import OWN, Plant, Session, plant, plants, signatures, sung
+from tests.jobs.attacks.canaries import OWN, Garden, Plant, Session, gardens, plant, signatures, sung
 from tests.jobs.conftest import INSTANCE, World
-from tests.jobs.server import Postgres
+from tests.jobs.server import ADMIN, ADMIN_PASSWORD, Postgres
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(3600)]
 
@@ -99,7 +98,7 @@ class Form:
     def login(self, tenant: str, database: str | None = None) -> Session:
         return self.server.session(f"tn_{tenant}_a", self.password(tenant), database or f"tn_{tenant}")
 
-    def attack(self, found: Sequence[Plant]) -> None:
+    def attack(self, garden: Garden) -> None:
         """Plant, run everything, and look at what became of it."""
         code, lines = self.job("apply")
         assert code == 0, lines
@@ -109,7 +108,7 @@ class Form:
         log = self.server.folder / "server.log"
         start = log.stat().st_size
         with self.login("acme") as session:
-            assert plant(session, found) > 0
+            assert plant(session, garden) > 0
         self.server.settle()
 
         told: dict[str, list[tuple[str, str | None]]] = {"acme": [], "beta": []}
@@ -168,12 +167,33 @@ def attacked(form: Callable[[Path], Form], server: Postgres, examples: int) -> N
         max_examples=examples, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
     )  # fmt: skip
-    @given(found=plants(known))
-    def run(found: list[Plant]) -> None:
+    @given(garden=gardens(known))
+    def run(garden: Garden) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            form(Path(folder)).attack(found)
+            form(Path(folder)).attack(garden)
 
     run()
+
+
+def test_the_canaries_sing(server: Postgres, tmp_path: Path) -> None:
+    """What the property rests on: an administrator that only plans a query of such a table is heard."""
+    server.wipe()
+    world = World(server, tmp_path)
+    world.add("acme")
+    world.apply()
+    log = server.folder / "server.log"
+    start = log.stat().st_size
+    with world.login("acme") as session:
+        statements = ("CREATE TABLE t (n int)", "CREATE INDEX ON t (n) WHERE n > nest.constant('predicate')")
+        plant(session, Garden((Plant(label="t", statements=statements),)))
+    with server.session(ADMIN, ADMIN_PASSWORD, "tn_acme") as session:
+        session.execute("SET ROLE cloudsqlsuperuser")
+        session.execute("SELECT count(*) FROM public.t")
+        session.execute("BEGIN READ ONLY")
+        session.execute("SELECT nest.sing('read only')")
+        session.execute("ROLLBACK")
+    heard = {(one.session_user, one.current_user, one.label) for one in sung(log.read_text()[start:]) if one.beyond}
+    assert heard == {(ADMIN, "cloudsqlsuperuser", "predicate"), (ADMIN, "cloudsqlsuperuser", "read only")}
 
 
 def test_on_cloud_sql_nothing_runs_with_more_rights(server: Postgres, examples: int) -> None:
@@ -209,7 +229,7 @@ def test_on_rds_nothing_runs_with_more_rights(account: Account, server: Postgres
         return Form(
             server,
             job,
-            lambda: used.run(export.main),
+            None,
             RDS_INSTANCE,
             lambda tenant: used.password(tenant, 1),
             lambda tenant: used.get(f"status/{tenant}.json"),
