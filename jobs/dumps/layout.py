@@ -17,6 +17,7 @@ DUMPED_KINDS: Final = ("rds", "external")
 
 _STAMP_FORMAT: Final = "%Y-%m-%dT%H%M%SZ"
 _MANIFEST: Final = re.compile(r"^dump/[a-z0-9-]+/(\d{4}-\d{2}-\d{2}T\d{6}Z)-[0-9a-f]{12}\.manifest\.json$")
+_OVERDUE: Final = re.compile(r"^dump/[a-z0-9-]+/(\d{4}-\d{2}-\d{2}T\d{6}Z)-[0-9a-f]{12}\.overdue\.json$")
 
 
 def dump_prefix(tenant: str) -> str:
@@ -31,6 +32,12 @@ def dump_stem(tenant: str, at: datetime, run: str) -> str:
 def manifest_time(name: str) -> datetime | None:
     """When the dump of that manifest was started; None when the name is no manifest's."""
     found = _MANIFEST.fullmatch(name)
+    return None if found is None else datetime.strptime(found[1], _STAMP_FORMAT).replace(tzinfo=UTC)
+
+
+def overdue_time(name: str) -> datetime | None:
+    """When an export was started that took longer than one tenant may; None when the name does not say that."""
+    found = _OVERDUE.fullmatch(name)
     return None if found is None else datetime.strptime(found[1], _STAMP_FORMAT).replace(tzinfo=UTC)
 
 
