@@ -20,16 +20,16 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from jobs.clouds import Cloud, open_cloud
-from jobs.deadline import Clock, DeadlineError
+from jobs.deadline import Clock
 from jobs.dumps import references, tables
 from jobs.dumps.layout import Contents, Manifest, contents_digest, dump_prefix, dump_stem, manifest_time, overdue_time
 from jobs.dumps.night import NAMED, Limits, Night, listed
 from jobs.dumps.restore import Restored, restored
 from jobs.dumps.session import LOCK_LIMIT_S, session
 from jobs.dumps.snapshot import ChangedError, Snapshot
-from jobs.dumps.store import Dumps, Read, Stored
+from jobs.dumps.store import Dumps, Stored
 from jobs.dumps.targets import LoginState, Target, Way, load
-from jobs.dumps.tools import Tools, ToolError, when_first
+from jobs.dumps.tools import ToolError, Tools, when_first
 from jobs.environment import read as read_variables
 from jobs.sql.apply import explain
 from jobs.sql.errors import JobError
@@ -233,9 +233,7 @@ class Export:
             raise JobError(f"{self.store.uri(stem)}.manifest.json: exists already")
         return manifest, stored
 
-    def _upload(
-        self, name: str, way: Way, snapshot: Snapshot, tools: Tools, clock: Clock
-    ) -> tuple[Contents, Stored]:
+    def _upload(self, name: str, way: Way, snapshot: Snapshot, tools: Tools, clock: Clock) -> tuple[Contents, Stored]:
         """Upload what pg_dump writes, and meanwhile read the tables.
 
         pg_dump never waits for the reading. Only the upload's completion does, when pg_dump has ended: what the tables
@@ -342,8 +340,8 @@ def _check_complete(manifest: Manifest) -> None:
     """
     if manifest.not_dumped:
         raise JobError(
-            f"no dump holds the rows of {listed(_counted(manifest.not_dumped))}, which belong to extensions: move them to "
-            "tables of the tenant's own, or empty these"
+            f"no dump holds the rows of {listed(_counted(manifest.not_dumped))}, because an extension owns them: move "
+            "them to tables of the tenant's own"
         )
     if manifest.moved:
         raise JobError(f"sequences were in use during the dump, so somebody writes: {listed(manifest.moved)}")

@@ -21,7 +21,16 @@ Compared = Literal["content", "rows"]
 _PG_CLASS: Final = 1259  # the catalog of relations has this number in every release
 # What is there before the restore, holds no row, or says nothing about the restored data.
 _SILENTLY: Final = frozenset(
-    {"ACL", "COMMENT", "DATABASE", "DATABASE PROPERTIES", "DEFAULT ACL", "EXTENSION", "SECURITY LABEL", "STATISTICS DATA"}
+    {
+        "ACL",
+        "COMMENT",
+        "DATABASE",
+        "DATABASE PROPERTIES",
+        "DEFAULT ACL",
+        "EXTENSION",
+        "SECURITY LABEL",
+        "STATISTICS DATA",
+    }
 )
 # What PostgreSQL lets nobody but a superuser make, or only whom one has let: a provider's roles may be such.
 _BY_NAME: Final = frozenset(
@@ -89,7 +98,7 @@ def restored(store: Dumps, tools: Tools, manifest: Manifest, clock: Clock) -> Re
             except ToolError as error:
                 raise JobError(f"{error}{_hint(database)}") from None
         what = "comparing what came back"
-        with session(database.owner) as connection, limited(connection, seconds_left(clock, what), what):
+        with session(database.owner) as connection, limited(connection, seconds_left(clock), what):
             found = tables.contents(connection, manifest.schemas)
     compared: Compared = "content" if manifest.schema_version > 1 else "rows"
     if wrong := tables.differences(manifest, found, rows_only=compared == "rows"):
@@ -114,9 +123,7 @@ def _wanted(entries: Sequence[Entry], manifest: Manifest) -> tuple[list[Entry], 
     """The entries to restore, and the names of those that the scratch database may not or cannot have."""
     made = {"public", *(extension.schema_name for extension in manifest.extensions)}
     silent = {
-        entry.number
-        for entry in entries
-        if entry.kind in _SILENTLY or (entry.kind == "SCHEMA" and entry.name in made)
+        entry.number for entry in entries if entry.kind in _SILENTLY or (entry.kind == "SCHEMA" and entry.name in made)
     }
     declared = {(part.catalog, part.oid): part.what for part in manifest.left_out}
     # an archive calls what a relation holds (a materialized view's rows) by the relation's number alone

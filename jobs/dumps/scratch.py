@@ -89,7 +89,9 @@ class Scratch:
         missing = []
         with session(self.endpoint(_SUPERUSER, _DATABASE)) as own:
             for extension in manifest.extensions:
-                if not own.execute("SELECT FROM pg_catalog.pg_available_extensions WHERE name = %s", (extension.name,)).fetchall():
+                if not own.execute(
+                    "SELECT FROM pg_catalog.pg_available_extensions WHERE name = %s", (extension.name,)
+                ).fetchall():
                     missing.append(extension.name)
                     continue
                 schema = extension.schema_name
@@ -173,7 +175,7 @@ def _make(tools: Tools, folder: Path, data: Path, password: str, clock: Clock) -
     pwfile = folder / "password"
     pwfile.touch(mode=0o600)
     pwfile.write_text(password, encoding="ascii")
-    left = seconds_left(clock, "initdb")
+    left = seconds_left(clock)
     try:
         made = subprocess.run(  # noqa: S603 - a program of ours; every argument is one string
             [

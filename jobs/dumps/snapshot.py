@@ -68,7 +68,7 @@ class Snapshot:
             DeadlineError: not done in time.
         """
         what = "reading the tables"
-        with limited(self.connection, seconds_left(clock, what), what):
+        with limited(self.connection, seconds_left(clock), what):
             self.connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
             held = self._read_tables(clock)
             large_objects = tables.NOTHING if self.schemas is not None else tables.read_large_objects(self.connection)

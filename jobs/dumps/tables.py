@@ -36,7 +36,8 @@ _RELATIONS: Final = """
                 WHEN e.condition = '' THEN 'yes'
                 ELSE 'partly' END,
            CASE WHEN c.relkind IN ('r', 'm', 'p') THEN pg_catalog.row_security_active(c.oid) ELSE false END,
-           c.relowner = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER)
+           c.relowner = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER),
+           pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
     FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       LEFT JOIN LATERAL (
@@ -88,6 +89,7 @@ class Relation:
         dumped: whether pg_dump writes its rows; `partly`: those that its extension has not put there itself.
         hidden: whether policies hide rows from this session.
         own: whether it belongs to the session's role.
+        readable: whether that may read it.
     """
 
     oid: int
@@ -100,6 +102,7 @@ class Relation:
     dumped: str
     hidden: bool
     own: bool
+    readable: bool
 
 
 def contents(connection: Connection, schemas: Sequence[str] | None = None) -> Contents:
@@ -161,7 +164,7 @@ def relations(connection: Connection, schemas: Sequence[str] | None = None) -> l
     """List what can hold rows, without a lock on any of it.
 
     Raises:
-        JobError: a schema does not exist, or policies hide rows.
+        JobError: a schema does not exist, something may not be read, or policies hide rows.
     """
     _check_schemas(connection, schemas)
     found = [
@@ -176,12 +179,13 @@ def relations(connection: Connection, schemas: Sequence[str] | None = None) -> l
             dumped=dumped,
             hidden=hidden,
             own=own,
+            readable=readable,
         )
-        for oid, schema, table, name, kind, file, columns, dumped, hidden, own in rows(
+        for oid, schema, table, name, kind, file, columns, dumped, hidden, own, readable in rows(
             connection, _RELATIONS, schemas=_array(schemas)
         )
     ]
-    _check_hidden(found)
+    _check_readable(found)
     return found
 
 
@@ -345,7 +349,13 @@ def _check_schemas(connection: Connection, schemas: Sequence[str] | None) -> Non
         raise JobError(f"the database has no schema {names}; external.schemas must name those that it has")
 
 
-def _check_hidden(found: Sequence[Relation]) -> None:
+def _check_readable(found: Sequence[Relation]) -> None:
+    closed = [relation.name for relation in found if not relation.readable and relation.dumped == "yes"]
+    if closed:
+        raise JobError(
+            f"permission denied: the login may not read {', '.join(closed)}; let it, or name the schemas to dump "
+            "(external.schemas)"
+        )
     hidden = [relation for relation in found if relation.hidden and relation.dumped == "yes"]
     forced = [relation.name for relation in hidden if relation.own]
     foreign = [relation.name for relation in hidden if not relation.own]

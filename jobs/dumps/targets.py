@@ -1,4 +1,4 @@
-"""The databases that the export job dumps: on RDS with a ticket for the tenant's backup login, guests with their DSN."""
+"""The databases that the export job dumps: RDS with a ticket for a tenant's own backup login, guests with their DSN."""
 
 import hashlib
 import re
@@ -141,7 +141,7 @@ class RdsTarget:
             def endpoint() -> Endpoint:
                 if not given or time.monotonic() - given[-1][0] > _FRESH_S:
                     what = "asking for a ticket"
-                    with limited(platform, seconds_left(clock, what), what):
+                    with limited(platform, seconds_left(clock), what):
                         mine = ticket(platform, self.tenant)
                     self.log.protect(mine.password)
                     options = pinned_options(platform.info.server_version, role=self.declared.owner_role)
@@ -157,7 +157,7 @@ class RdsTarget:
         what = "looking at the logins"
         with self._platform() as (platform, _):
             while True:
-                with limited(platform, seconds_left(clock, what), what):
+                with limited(platform, seconds_left(clock), what):
                     able, inside = self._who(platform)
                 if able or inside - {self.place.admin_user}:
                     names = ", ".join(sorted(able | inside))
@@ -272,7 +272,7 @@ class ExternalTarget:
         self.log.protect(given.password)
         # which settings there are depends on the release, and an unknown one is refused
         what = "connecting"
-        with session(given.with_options(pinned_options(0))) as first, limited(first, seconds_left(clock, what), what):
+        with session(given.with_options(pinned_options(0))) as first, limited(first, seconds_left(clock), what):
             version = first.info.server_version
         endpoint = given.with_options(pinned_options(version))
         yield Way(endpoint=lambda: endpoint, opened=lambda: None)

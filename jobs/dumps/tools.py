@@ -21,6 +21,7 @@ _COMPLAINT: Final = 2_000  # characters of a program's complaint that go into an
 _COMPRESSION: Final = "6"
 _INSTALLED: Final = "/usr/lib/postgresql"  # a folder for each release, as Debian's packages lay them out
 _VERSION_S: Final = 60.0
+_LONG_S: Final = 1_000_000.0
 
 
 # A dump takes hours on a path that may forget idle connections, and a guest that stalls must not keep others waiting.
@@ -79,7 +80,9 @@ class Tools:
         if on_path != major and (folder / "pg_dump").exists():
             return replace(self, path=f"{folder}:{self.path}")
         if on_path < major:
-            raise JobError(f"the server is of release {major}, but pg_dump of {on_path}; the jobs' image lacks {folder}")
+            raise JobError(
+                f"the server is of release {major}, but pg_dump of {on_path}; the jobs' image lacks {folder}"
+            )
         return self
 
     def program(self, name: str) -> str:
@@ -193,20 +196,16 @@ class Tools:
             ) as process,
         ):
             try:
-                with limited_process(process, seconds_left(clock, name), name):
+                with limited_process(process, seconds_left(clock), name):
                     yield process, complaints
             finally:
                 process.kill()
 
 
-def seconds_left(clock: Clock, what: str) -> float:
-    """What is left of a limit, to a tenth of a second.
-
-    Raises:
-        DeadlineError: nothing.
-    """
+def seconds_left(clock: Clock) -> float:
+    """What is left of a limit, to a tenth of a second; very long without one."""
     left = clock.remaining()
-    return 10.0**9 if left is None else round(left, 1)
+    return _LONG_S if left is None else round(left, 1)
 
 
 def when_first(read: Read, act: Callable[[], None]) -> Read:
