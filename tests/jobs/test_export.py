@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from jobs import export
+from jobs.dumps import proof as proof_module
 from jobs.dumps import restore as restore_module
 from jobs.dumps import s3 as s3_module
 from jobs.dumps import tables
@@ -30,6 +31,9 @@ pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("_at_once")]
 newest = pytest.mark.parametrize("server", ["packaged"], indirect=True, scope="session")
 
 RESULT = ("tenant", "result", "final")
+HIDDEN = "row-level security hides rows from the owner itself: ALTER TABLE ... NO FORCE ROW LEVEL SECURITY on"
+CLOSED = "let it, or name the schemas to dump (external.schemas)"
+ABLE = "can still log in or is logged in; the SQL job has to end that first"
 SAFE = "use verify-full, or require where the provider has no more"
 # A guest's own schemas, one with a name that would be a pattern, and those of its provider
 PROVIDED = """
@@ -256,10 +260,7 @@ class TestFailures:
         code, lines = run(acme)
         assert code == 1
         assert of(lines, "export.result", "error") == [
-            (
-                "row-level security hides rows from the owner itself: ALTER TABLE ... NO FORCE ROW LEVEL SECURITY on "
-                "public.accounts, public.empty",
-            )
+            (f"{HIDDEN} public.accounts, public.empty",),
         ]
 
     @pytest.mark.parametrize("variable", ["TENANTRY_REGISTRY", "TENANTRY_EXPORTS", "TENANTRY_REGION"])
@@ -319,10 +320,7 @@ class TestGuests:
         code, lines = run(account)
         assert (code, account.objects()) == (1, [])
         assert of(lines, "export.result", "error") == [
-            (
-                "permission denied: the login may not read auth.users; let it, or name the schemas to dump "
-                "(external.schemas)",
-            )
+            (f"permission denied: the login may not read auth.users; {CLOSED}",),
         ]
         account.declare_guest("guesthouse", schemas=["public", "Pub.*"])
         assert of(exported(account), "export.result", *RESULT, "rows") == [("guesthouse", "ok", "none", 5)]
@@ -425,10 +423,8 @@ class TestFinal:
         acme.declare("acme", state="offboarding")  # and the SQL job has not run since
         code, lines = run(acme)
         assert (code, of(lines, "export.result", *RESULT)[0]) == (1, ("acme", "failed", "failed"))
-        assert of(lines, "export.result", "error")[0] == (
-            "final export not proved: tn_acme_a, tn_acme_migrator, tn_acme_worker can still log in or is logged in; the "
-            "SQL job has to end that first",
-        )
+        ((error,),) = of(lines, "export.result", "error")
+        assert error == f"final export not proved: tn_acme_a, tn_acme_migrator, tn_acme_worker {ABLE}"
         assert acme.objects("final/") == []
         assert manifest_of(acme, "acme")["tables"].keys() == COUNTS.keys()  # the nightly dump is there all the same
 
@@ -490,7 +486,7 @@ class TestFinal:
     ) -> None:
         acme.declare("acme", state="offboarding")
         assert acme.run(sql_job.main, ["apply"])[0] == 0
-        proof = restore_module.prove
+        proof = proof_module.prove
 
         def prove_then_change(*arguments: Any) -> Any:  # noqa: ANN401
             contents = proof(*arguments)
