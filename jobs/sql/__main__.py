@@ -4,16 +4,19 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from jobs.clouds import open_cloud
+from jobs.deadline import Clock
 from jobs.environment import Variables, read
 from jobs.sql import catalog
 from jobs.sql.apply import Apply, explain
 from jobs.sql.log import Log
 from jobs.sql.verify import Verify
+
+_VERIFY_LIMIT_S: Final = 3_600.0  # counting reads whole tables; a drill's copy has no users to protect
 
 
 class Environment(Variables):
@@ -22,6 +25,8 @@ class Environment(Variables):
     idle_in_transaction_timeout_ms: Annotated[int, Field(ge=1_000, le=86_400_000)] = 300_000
     lock_wait_s: Annotated[float, Field(ge=0, le=3_600)] = 300.0
     server_ca_pem: str | None = None
+    time_limit_s: Annotated[float, Field(ge=1, le=86_400)] = 1_500.0
+    tenant_time_limit_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
 
 
 def main(arguments: Sequence[str], variables: Mapping[str, str], log: Log) -> int:
@@ -45,6 +50,7 @@ def main(arguments: Sequence[str], variables: Mapping[str, str], log: Log) -> in
                 host=options.host,
                 server_ca_pem=environment.server_ca_pem,
                 data_only=options.data_only,
+                tenant_limit_s=_VERIFY_LIMIT_S,
             )
             return 0 if check.run(found, options.instance) else 1
         job = Apply(
@@ -55,6 +61,8 @@ def main(arguments: Sequence[str], variables: Mapping[str, str], log: Log) -> in
             log=log,
             idle_in_transaction_ms=environment.idle_in_transaction_timeout_ms,
             lock_wait_s=environment.lock_wait_s,
+            clock=Clock(limit_s=environment.time_limit_s),
+            tenant_limit_s=environment.tenant_time_limit_s,
         )
         return 0 if job.run(found) else 1
     except Exception as error:  # noqa: BLE001 - the last line of a run is a log line like all others

@@ -1,13 +1,24 @@
 """The registry as the job sees it: tenants grouped by the instance that they live on, damaged entries apart."""
 
-import json
 from collections import defaultdict
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from jobs.sql.errors import JobError
 from jobs.sql.registry import Instance, Scope, Tenant, parse_instance, parse_tenant
 from jobs.sql.stores import Objects
+
+KINDS: Final = frozenset({"cloudsql", "rds", "firestore", "external"})
+"""What a tenant's database may run on; anything else is an object that nobody understands."""
+
+
+class _Kind(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    kind: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +60,15 @@ def load(objects: Objects, scope: Scope) -> Catalog:
     damaged: list[tuple[str, str]] = []
     other_kinds = 0
     for name in objects.names("tenants/"):
-        content = objects.read(name)
-        if content is None:  # removed between the listing and the reading
-            continue
-        if kind_of(content) not in (None, scope.kind):
-            other_kinds += 1
-            continue
         try:
+            content = objects.read(name)
+            if content is None:  # removed between the listing and the reading
+                continue
+            if kind_of(content) in KINDS - {scope.kind}:
+                other_kinds += 1
+                continue
             tenant = parse_tenant(name, content, scope.kind)
-        except JobError as error:
+        except (JobError, OSError) as error:
             damaged.append((name, str(error)))
         else:
             tenants[tenant.instance].append(tenant)
@@ -65,12 +76,12 @@ def load(objects: Objects, scope: Scope) -> Catalog:
     homeless: list[tuple[Tenant, str]] = []
     for key in sorted(tenants):
         name = f"instances/{key}.json"
-        found = objects.read(name)
         try:
+            found = objects.read(name)
             if found is None:
                 raise JobError(f"{name}: no such object, but tenants name it; run the program's `up` to the end")
             groups.append(Group(instance=parse_instance(name, found, scope), tenants=tuple(tenants[key])))
-        except JobError as error:
+        except (JobError, OSError) as error:
             homeless += [(tenant, str(error)) for tenant in tenants[key]]
     idle, unusable = _without_tenants(objects, scope, tenants)
     return Catalog(
@@ -90,20 +101,21 @@ def _without_tenants(
     unusable: list[tuple[str, str]] = []
     for name in objects.names("instances/"):
         key = name.removeprefix("instances/").removesuffix(".json")
-        content = None if key in taken else objects.read(name)
-        if content is None:
+        if key in taken:
             continue
         try:
+            content = objects.read(name)
+            if content is None:
+                continue
             idle.append(parse_instance(name, content, scope))
-        except JobError as error:
+        except (JobError, OSError) as error:
             unusable.append((key, str(error)))
     return tuple(idle), tuple(unusable)
 
 
-def kind_of(content: bytes) -> object:
+def kind_of(content: bytes) -> str | None:
     """The declared kind, or None when the object is too damaged to say."""
     try:
-        declared = json.loads(content)
-    except ValueError:
+        return _Kind.model_validate_json(content).kind
+    except ValidationError:
         return None
-    return declared.get("kind") if isinstance(declared, dict) else None

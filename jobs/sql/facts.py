@@ -1,137 +1,217 @@
-"""What has to be true for a tenant to be isolated: read from the catalog, then proved with the login itself."""
+"""What has to be true for a tenant to be isolated: read from the catalog, then proved with the login itself.
 
+The facts are about the door that stands open, not about who could walk through it: a tenant that opens its own database
+loses its own proof, and nobody else's.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import psycopg
+from psycopg import sql
 
+from jobs.sql.cluster import PUBLIC, Cluster, Role
 from jobs.sql.errors import IsolationError, JobError, RejectedError
-from jobs.sql.isolation import database_limit, foreign_objects, may_connect, memberships
-from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, message_of, rows
-from jobs.sql.registry import Instance, Tenant
+from jobs.sql.isolation import (
+    COMMON_DATABASES,
+    admins,
+    database_limit,
+    declared,
+    foreign_objects,
+    login_limits,
+    may_connect,
+    public_schema,
+    session_limits,
+)
+from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, message_of
+from jobs.sql.registry import ROLE_NAME, Instance, Tenant
 
 INSUFFICIENT_PRIVILEGE: Final = "42501"
-_COMMON_DATABASES: Final = [MAINTENANCE_DATABASE, "template1"]
+_REACHES_ALL: Final = ("SUPERUSER", "CREATEROLE")
 
 
-def violations(connection: Connection, tenant: Tenant, instance: Instance) -> list[str]:
-    """Return every isolation fact that is false, read in the tenant's own database; empty when all hold."""
+def undeclared(cluster: Cluster, instance: Instance, tenants: Iterable[Tenant]) -> tuple[list[str], list[str]]:
+    """What nobody declared on the server as a whole.
+
+    Returns what reaches every tenant (a role with attributes, or with the rights of the administrator or of PostgreSQL's
+    own powerful roles), and what is merely there.
+    """
+    wrong: list[str] = []
+    harmless: list[str] = []
+    ours = {name for tenant in tenants for name in (tenant.owner_role, *tenant.every_login)}
+    for role in cluster.roles.values():
+        if _is_declared(role, instance):
+            continue
+        # an attribute of a declared tenant's role is that tenant's fact, unless it lets it make others' roles its own
+        powers = [power for power in role.powers if role.name not in ours or power in _REACHES_ALL]
+        reasons = [*powers, *_reach(cluster, role.name, instance)]
+        if reasons:
+            wrong.append(f"role {role.name}, which nobody declared, has {', '.join(reasons)}")
+        elif ROLE_NAME.fullmatch(role.name) is None:
+            harmless.append(f"role {role.name} is nobody's that was declared")
+    for user in (*instance.platform_users, *instance.made_logins):
+        wrong += [
+            f"{user} is a member of {membership.role}"
+            for membership in cluster.by_member.get(user, ())
+            if membership.role not in instance.IDENTITY_GROUPS
+        ]
+        wrong += [f"role {user} has {power}" for power in cluster.roles[user].powers] if user in cluster.roles else []
+        wrong += [f"role {user} sets {setting}" for _, _, setting in cluster.settings_touching([user])]
+    for name in COMMON_DATABASES:
+        database = cluster.databases.get(name)
+        if database is not None and database.open_to_public():
+            wrong.append(f"database {name} is open to PUBLIC")
+    return sorted(set(wrong)), harmless
+
+
+def _is_declared(role: Role, instance: Instance) -> bool:
+    return (
+        role.bootstrap
+        or role.name.startswith("pg_")  # PostgreSQL lets nobody choose such a name
+        or role.name in instance.SYSTEM_ROLES
+        or role.name in (*admins(instance), *instance.platform_users, *instance.made_logins)
+    )
+
+
+def _reach(cluster: Cluster, name: str, instance: Instance) -> list[str]:
+    """Powerful roles whose rights a role has, also through roles between.
+
+    A tenant's own roles do not count here: those are its facts, and name the tenant that is open.
+    """
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for membership in cluster.by_member.get(waiting.pop(), ()):
+            if membership.role not in seen:
+                seen.add(membership.role)
+                waiting.append(membership.role)
     return [
-        *_role_violations(connection, tenant),
-        *_membership_violations(connection, tenant, instance),
-        *_connect_violations(connection, tenant, instance),
-        *_content_violations(connection, tenant),
+        f"the rights of {role}"
+        for role in sorted(seen - instance.IDENTITY_GROUPS)
+        if role.startswith("pg_") or role in instance.SYSTEM_ROLES or role in admins(instance)
     ]
 
 
-def _role_violations(connection: Connection, tenant: Tenant) -> list[str]:
-    found = {
-        row[0]: row[1:]
-        for row in rows(
-            connection,
-            """
-            SELECT rolname, rolcanlogin, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls,
-                   rolconnlimit,
-                   coalesce('role=' || %(owner)s = ANY
-                     (SELECT unnest(setconfig) FROM pg_db_role_setting
-                      WHERE setrole = r.oid AND setdatabase = 0), false),
-                   coalesce('statement_timeout=' || %(timeout)s = ANY
-                     (SELECT unnest(setconfig) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
-                      WHERE setrole = r.oid AND datname = current_database()), false)
-            FROM pg_roles r WHERE rolname = ANY (%(names)s)
-            """,
-            owner=tenant.owner_role,
-            timeout=str(tenant.statement_timeout_ms),
-            names=[tenant.owner_role, *tenant.logins],
-        )
-    }
-    wrong = [f"role {name} is missing" for name in (tenant.owner_role, *tenant.logins) if name not in found]
-    for name, (can_login, powerful, limit, becomes_owner, timed) in sorted(found.items()):
-        if powerful:
+def violations(
+    cluster: Cluster, own: Connection, tenant: Tenant, instance: Instance, *, idle_in_transaction_ms: int | None
+) -> list[str]:
+    """Return every isolation fact of one tenant that is false; empty when all hold.
+
+    Args:
+        cluster: read in the maintenance database.
+        own: the administrator's session in the tenant's database.
+        tenant: whose facts.
+        instance: where it lives.
+        idle_in_transaction_ms: the limit that its logins have; None where it is not known (a restored copy).
+    """
+    return [
+        *_role_violations(cluster, tenant),
+        *_setting_violations(cluster, tenant, idle_in_transaction_ms),
+        *_membership_violations(cluster, tenant, instance),
+        *_connect_violations(cluster, tenant, instance),
+        *_content_violations(own, tenant),
+    ]
+
+
+def _role_violations(cluster: Cluster, tenant: Tenant) -> list[str]:
+    wrong = []
+    limits = login_limits(tenant)
+    for name in (tenant.owner_role, *tenant.every_login):
+        role = cluster.roles.get(name)
+        if role is None:
+            wrong.append(f"role {name} is missing")
+            continue
+        if role.powers:
             wrong.append(f"role {name} has attributes beyond an ordinary role's")
         if name == tenant.owner_role:
-            if can_login:
+            if role.can_login:
                 wrong.append(f"owner {name} can log in")
             continue
-        if can_login and name not in tenant.enabled_logins:
+        if role.can_login and name in tenant.off_logins:
             wrong.append(f"{name} can log in, but must not while the tenant is {tenant.state}")
-        if limit != tenant.connection_limit:
-            wrong.append(f"{name} has connection limit {limit} instead of {tenant.connection_limit}")
-        if not becomes_owner:
-            wrong.append(f"{name} does not start as {tenant.owner_role}")
-        if not timed:
-            wrong.append(f"{name} has no statement time-out of {tenant.statement_timeout_ms} ms")
+        if role.inherits:
+            wrong.append(f"{name} inherits rights that it has not asked for")
+        if role.limit != limits[name]:
+            wrong.append(f"{name} has connection limit {role.limit} instead of {limits[name]}")
     return wrong
 
 
-def _membership_violations(connection: Connection, tenant: Tenant, instance: Instance) -> list[str]:
-    members = {*tenant.logins, *instance.platform_users, instance.admin_role}
-    grants = memberships(connection, tenant)
+def _setting_violations(cluster: Cluster, tenant: Tenant, idle_in_transaction_ms: int | None) -> list[str]:
+    """Settings that take effect for whoever enters or logs in, beside those that the job makes."""
+    becomes = f"role={tenant.owner_role}"
     wrong = [
-        f"{member} is a member of {role}"
-        for role, member, _, admin, _, _ in grants
-        if not (member == instance.admin_role and role in (tenant.owner_role, *tenant.logins))
-        and not (role == tenant.owner_role and member in members and not admin)
+        f"{login} does not start as {tenant.owner_role}"
+        for login in tenant.every_login
+        if login in cluster.roles and becomes not in cluster.settings_of(login, None)
     ]
-    # The closure as well: rights also come through roles between. `pg_database_owner` is the owner's by definition.
-    for login in tenant.logins:
-        beyond = rows(
-            connection,
-            """
-            SELECT r.rolname FROM pg_roles r, pg_roles l
-            WHERE l.rolname = %(login)s AND r.rolname <> ALL (%(own)s) AND pg_has_role(l.oid, r.oid, 'MEMBER')
-            ORDER BY 1
-            """,
-            login=login,
-            own=[login, tenant.owner_role, "pg_database_owner"],
-        )
-        wrong += [f"{login} can act as {name}" for (name,) in beyond]
+    wrong += [
+        f"{login} has no statement time-out of {tenant.statement_timeout_ms} ms"
+        for login in tenant.logins
+        if login in cluster.roles
+        and f"statement_timeout={tenant.statement_timeout_ms}" not in cluster.settings_of(login, tenant.database)
+    ]
+    limits = session_limits(tenant, idle_in_transaction_ms=idle_in_transaction_ms or 0)
+    roles = [tenant.owner_role, *tenant.every_login]
+    for role, database, setting in cluster.settings_touching(roles, tenant.database):
+        name, _, value = setting.partition("=")
+        if role in tenant.every_login and database is None and setting == becomes:
+            continue
+        if role in tenant.logins and database == tenant.database and name in limits:
+            if idle_in_transaction_ms is None or value == limits[name]:
+                continue
+        places = [f"role {role}" if role else "", f"database {database}" if database else ""]
+        where = " in ".join(place for place in places if place)
+        wrong.append(f"{where} sets {setting}, which nobody declared")
     return wrong
 
 
-def _connect_violations(connection: Connection, tenant: Tenant, instance: Instance) -> list[str]:
-    found = rows(
-        connection,
-        "SELECT pg_get_userbyid(datdba), datconnlimit FROM pg_database WHERE datname = %(name)s",
-        name=tenant.database,
-    )
-    if not found:
+def _membership_violations(cluster: Cluster, tenant: Tenant, instance: Instance) -> list[str]:
+    """Who has this tenant's rights, and what else its roles have: a foreign tenant's role is that tenant's fact."""
+    ours = [tenant.owner_role, *tenant.every_login]
+    wrong = [
+        f"{membership.member} is a member of {membership.role}"
+        for role in ours
+        for membership in cluster.by_role.get(role, ())
+        if membership.member != instance.admin_role and not declared(membership, tenant)
+    ]
+    wrong += [
+        f"{membership.member} is a member of {membership.role}"
+        for member in ours
+        for membership in cluster.by_member.get(member, ())
+        if ROLE_NAME.fullmatch(membership.role) is None
+    ]
+    return wrong
+
+
+def _connect_violations(cluster: Cluster, tenant: Tenant, instance: Instance) -> list[str]:
+    database = cluster.databases.get(tenant.database)
+    if database is None:
         return [f"database {tenant.database} is missing"]
-    owner, limit = found[0]
     wrong = []
-    if owner != tenant.owner_role:
-        wrong.append(f"database {tenant.database} belongs to {owner}")
-    if limit != database_limit(tenant):
-        wrong.append(f"database {tenant.database} has connection limit {limit} instead of {database_limit(tenant)}")
-    intruders = rows(
-        connection,
-        """
-        SELECT rolname FROM pg_roles
-        WHERE rolcanlogin AND NOT rolsuper AND rolname <> ALL (%(allowed)s)
-          AND NOT starts_with(rolname, %(system)s)
-          AND has_database_privilege(oid, %(database)s, 'CONNECT') AND NOT pg_has_role(oid, %(admin)s, 'MEMBER')
-        ORDER BY 1
-        """,
-        allowed=may_connect(tenant, instance),
-        database=tenant.database,
-        admin=instance.admin_role,
-        system=instance.SYSTEM_PREFIX,
-    )
-    wrong += [f"{name} can connect to {tenant.database}" for (name,) in intruders]
-    for login in tenant.logins:
-        reachable = rows(
-            connection,
-            """
-            SELECT d.datname FROM pg_database d, pg_roles l
-            WHERE l.rolname = %(login)s AND d.datname = ANY (%(common)s)
-              AND has_database_privilege(l.oid, d.oid, 'CONNECT')
-            ORDER BY 1
-            """,
-            login=login,
-            common=_COMMON_DATABASES,
+    if database.owner != tenant.owner_role:
+        wrong.append(f"database {tenant.database} belongs to {database.owner}")
+    if database.limit != database_limit(tenant):
+        wrong.append(
+            f"database {tenant.database} has connection limit {database.limit} instead of {database_limit(tenant)}"
         )
-        wrong += [f"{login} can connect to {name}" for (name,) in reachable]
-    return wrong
+    allowed = {*may_connect(tenant, instance), *instance.SYSTEM_ROLES}
+    for grant in database.grants:
+        if grant.grantee == PUBLIC:
+            wrong.append(f"{tenant.database} is open to PUBLIC ({grant.privilege} by {grant.grantor})")
+        elif grant.grantee not in allowed:
+            verb = "can connect to" if grant.privilege == "CONNECT" else f"has {grant.privilege} on"
+            wrong.append(f"{grant.grantee} {verb} {tenant.database}")
+        elif grant.grantable and grant.grantee != tenant.owner_role:
+            wrong.append(f"{grant.grantee} can pass on {grant.privilege} on {tenant.database}")
+    for name in COMMON_DATABASES:
+        common = cluster.databases.get(name)
+        wrong += [
+            f"{grant.grantee} can connect to {name}"
+            for grant in (common.grants if common is not None else ())
+            if grant.grantee in (tenant.owner_role, *tenant.every_login)
+        ]
+    return sorted(set(wrong))
 
 
 def _content_violations(connection: Connection, tenant: Tenant) -> list[str]:
@@ -139,20 +219,16 @@ def _content_violations(connection: Connection, tenant: Tenant) -> list[str]:
         f"{kind} {identity} belongs to {holder}"
         for kind, identity, holder in foreign_objects(connection, tenant.owner_role)
     ]
-    public = rows(
-        connection,
-        """
-        SELECT pg_get_userbyid(nspowner),
-               EXISTS (SELECT FROM aclexplode(coalesce(nspacl, acldefault('n', nspowner))) WHERE grantee = 0)
-        FROM pg_namespace WHERE nspname = 'public'
-        """,
-    )
-    for owner, open_to_all in public:
+    for owner, grants in public_schema(connection):
         if owner != tenant.owner_role:
             wrong.append(f"schema public belongs to {owner}")
-        if open_to_all:
+        if any(grantee == PUBLIC for grantee, _ in grants):
             wrong.append("schema public is open to PUBLIC")
     return wrong
+
+
+class OpenDoorError(IsolationError):
+    """A login got to a neighbour: that one is open, and not the one whose login it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,57 +239,69 @@ class Login:
     name: str
     password: str
 
-    def password_works(self, database: str) -> Literal["yes", "no", "busy"]:
-        """Whether the password opens the database; `busy` when it is right but every connection is taken.
+    def enter(self, tenant: Tenant, *, admin_role: str, neighbour: Tenant | None) -> Literal["yes", "no", "busy"]:
+        """Log in to its own database and prove that it works as the owner and can become nobody else.
+
+        Nothing is asked of a function: SET ROLE is a statement of the server's own, which no tenant can replace.
+
+        Args:
+            tenant: whose login this is.
+            admin_role: the instance's administrative role, out of reach.
+            neighbour: another tenant of the instance, out of reach as well.
+
+        Returns whether the password is right; `busy` when it is but every connection is taken.
 
         Raises:
-            RejectedError: the server refused for another reason than the password.
+            IsolationError: it could do what it must not.
+            JobError: it could not do what it must.
         """
         try:
-            self.server.connect(user=self.name, password=self.password, database=database).close()
+            session = self.server.connect(
+                user=self.name, password=self.password, database=tenant.database, default_role=True
+            )
         except RejectedError as error:
             if error.reason == "password":
                 return "no"
             if error.reason == "limit":
                 return "busy"
             raise
+        with session as own:
+            found = own.execute("SELECT current_user, session_user").fetchone()
+            if found != (tenant.owner_role, self.name):
+                raise JobError(f"{self.name} works as {found and found[0]} instead of {tenant.owner_role}")
+            if self._may_become(own, admin_role):
+                raise IsolationError(f"{self.name} can SET ROLE to {admin_role}")
+            if neighbour is not None and self._may_become(own, neighbour.owner_role):
+                raise OpenDoorError(f"{self.name} can SET ROLE to {neighbour.owner_role}")
         return "yes"
 
-    def prove(self, tenant: Tenant, *, foreign: Tenant | None, admin_role: str) -> None:
-        """Prove as the login: it works as the owner in its own database, and gets nowhere else.
-
-        Args:
-            tenant: whose login this is.
-            foreign: another tenant of the instance whose database and roles have to be out of reach.
-            admin_role: the instance's administrative role, out of reach as well.
+    def prove_shut(self, *, neighbour: Tenant | None) -> None:
+        """Prove that the maintenance database and a neighbour's refuse it.
 
         Raises:
-            IsolationError: it could do what it must not.
-            JobError: it could not do what it must.
+            IsolationError: the maintenance database let it in.
+            OpenDoorError: the neighbour's did.
+            JobError: it was refused for another reason, which proves nothing.
         """
-        with self.server.connect(user=self.name, password=self.password, database=tenant.database) as own:
-            current, session = rows(own, "SELECT current_user, session_user")[0]
-            if (current, session) != (tenant.owner_role, self.name):
-                raise JobError(f"{self.name} works as {current} instead of {tenant.owner_role}")
-            for role in (admin_role, *([foreign.owner_role] if foreign else [])):
-                self._refused_role(own, role)
-        for database in (MAINTENANCE_DATABASE, *([foreign.database] if foreign else [])):
-            self._refused_database(database)
+        if not self._refused(MAINTENANCE_DATABASE):
+            raise IsolationError(f"{self.name} can connect to {MAINTENANCE_DATABASE}")
+        if neighbour is not None and not self._refused(neighbour.database):
+            raise OpenDoorError(f"{self.name} can connect to {neighbour.database}")
 
-    def _refused_role(self, own: Connection, role: str) -> None:
+    def _may_become(self, own: Connection, role: str) -> bool:
         try:
-            rows(own, "SELECT set_config('role', %(role)s, false)", role=role)
+            own.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
         except psycopg.Error as error:
             if error.sqlstate != INSUFFICIENT_PRIVILEGE:
                 raise JobError(f"{self.name} as {role}: expected a refusal, got {message_of(error)}") from None
-        else:
-            raise IsolationError(f"{self.name} can SET ROLE to {role}")
+            return False
+        return True
 
-    def _refused_database(self, database: str) -> None:
+    def _refused(self, database: str) -> bool:
         try:
             self.server.connect(user=self.name, password=self.password, database=database).close()
         except RejectedError as error:
             if error.reason not in ("no-connect", "no-entry"):
                 raise JobError(f"{self.name} on {database}: expected a refusal of CONNECT, got {error}") from None
-        else:
-            raise IsolationError(f"{self.name} can connect to {database}")
+            return True
+        return False

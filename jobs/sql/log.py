@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 from urllib.parse import quote
@@ -28,6 +29,15 @@ class Log:
         """Remember secret values, also in the form that they take inside a URL."""
         for value in values:
             self._secrets.update(form for form in (value, quote(value, safe="")) if len(form) >= _SHORTEST)
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Forget at the end what was protected inside: a line is searched for the secrets of its own tenant only."""
+        before = set(self._secrets)
+        try:
+            yield
+        finally:
+            self._secrets = before
 
     def redact(self, text: str) -> str:
         """Return the text with every protected value blotted out."""

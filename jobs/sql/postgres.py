@@ -46,7 +46,7 @@ PINNED: Final[Mapping[str, str]] = {
     "default_transaction_deferrable": "off",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
-    "lock_timeout": "15000",
+    "lock_timeout": "5000",
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "TimeZone": "UTC",
@@ -78,14 +78,32 @@ class Server:
     group_role: str | None
     pause: Callable[[float], None] = time.sleep
 
-    def connect(self, *, user: str, password: str, database: str, statement_timeout_ms: int = 60_000) -> Connection:
-        """Open a session in autocommit mode.
+    def connect(
+        self,
+        *,
+        user: str,
+        password: str,
+        database: str,
+        statement_timeout_ms: int = 60_000,
+        default_role: bool = False,
+    ) -> Connection:
+        """Open a session in autocommit mode, with its settings pinned.
+
+        Args:
+            user: who logs in.
+            password: or token.
+            database: where to.
+            statement_timeout_ms: the server's limit for one statement.
+            default_role: whether to act as the role that the login's own settings name, as a tenant's logins do.
 
         Raises:
             RejectedError: the server refused the session; trying again would not help.
             ConnectError: the server could not be reached in the bounded number of attempts.
         """
         wait = _FIRST_PAUSE
+        settings = {**PINNED, "statement_timeout": str(statement_timeout_ms)}
+        if not default_role:
+            settings["role"] = "none"
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 connection = psycopg.connect(
@@ -99,6 +117,7 @@ class Server:
                     connect_timeout=_CONNECT_TIMEOUT,
                     keepalives_idle=30,
                     application_name="tenantry-sql-job",
+                    options=startup_options(settings),
                     autocommit=True,
                 )
             except psycopg.OperationalError as error:
@@ -112,8 +131,6 @@ class Server:
                 self.pause(wait)
                 wait *= 2
             else:
-                for name, value in (("statement_timeout", statement_timeout_ms), ("lock_timeout", 15_000)):
-                    connection.execute("SELECT set_config(%s, %s, false)", (name, str(value)))
                 return connection
         raise AssertionError("the last attempt returns or raises")
 
@@ -152,7 +169,7 @@ class Server:
 
 
 def startup_options(settings: Mapping[str, str]) -> str:
-    """libpq's `options`: one `-c name=value` each, with blanks and backslashes escaped."""
+    """Libpq's `options`: one `-c name=value` each, with blanks and backslashes escaped."""
     escaped = {name: re.sub(r"([\\ ])", r"\\\1", value) for name, value in settings.items()}
     return " ".join(f"-c {name}={value}" for name, value in escaped.items())
 
@@ -220,7 +237,9 @@ def acting_for(connection: Connection, role: str) -> Iterator[None]:
     from PostgreSQL 16 on only over roles that it administers.
     """
     inherit: LiteralString = " WITH INHERIT TRUE, SET TRUE" if has_grant_options(connection) else ""
-    had = rows(connection, "SELECT pg_has_role(current_user, %(role)s, 'USAGE')", role=role)[0][0]
+    had = rows(
+        connection, "SELECT pg_catalog.pg_has_role(current_user, %(role)s::pg_catalog.name, 'USAGE')", role=role
+    )[0][0]
     if not had:
         run(connection, "GRANT {role} TO CURRENT_USER" + inherit, role=role)
     yield

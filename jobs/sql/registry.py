@@ -29,13 +29,60 @@ _TENANT = re.compile(TENANT_ID)
 # Cloud SQL's own administrative role. It is no superuser: it has CREATEROLE and CREATEDB and owns what the API creates.
 CLOUD_SQL_ADMIN: Final = "cloudsqlsuperuser"
 BACKUP_LOGIN: Final = "tenantry_backup"
-"""On RDS, the login of the export job: it reads every tenant's database and writes none."""
+"""On RDS, the login of the export job: it takes tickets for the tenants' own backup logins."""
 
 IamUser = Annotated[str, Field(pattern=_IAM_USER, max_length=63)]
 RdsUser = Annotated[str, Field(pattern=_RDS_USER)]
 _Model = TypeVar("_Model", bound=BaseModel)
 State = Literal["active", "suspended", "offboarding"]
 SqlKind = Literal["cloudsql", "rds"]
+Workload = Literal["worker", "migrator", "backup"]
+WORKLOADS: Final[tuple[Workload, ...]] = ("worker", "migrator", "backup")
+"""What the platform does inside a tenant's database, each with a login of its own in every tenant's."""
+
+ROLE_NAME: Final = re.compile(r"tn_(.+)_(?:owner|a|b|worker|migrator|backup)")
+"""A tenant's role. Ids hold no underscore, so each name leads back to one id, and has exactly one ending: the role
+`tn_team_a` is a login of `team`, the database `tn_team_a` is that of `team-a`."""
+
+# The platform's users are named after their workload: `tenantry_worker`, `tenantry-worker@project.iam`.
+_PLATFORM_USER: Final = re.compile(r"(?:tenantry[-_])?(worker|migrator|backup)(?:@.+)?")
+# Roles that the clouds make themselves. Named one by one: a prefix alone would hide a stranger who chose it.
+# https://cloud.google.com/sql/docs/postgres/users, https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.PostgreSQL.CommonDBATasks.Roles.html
+_CLOUD_SQL_ROLES: Final = frozenset(
+    {
+        "cloudsqladmin",
+        "cloudsqlagent",
+        "cloudsqliamgroup",
+        "cloudsqliamgroupserviceaccount",
+        "cloudsqliamgroupuser",
+        "cloudsqliamserviceaccount",
+        "cloudsqliamuser",
+        "cloudsqliamworkforceidentity",
+        "cloudsqlimportexport",
+        "cloudsqlinactiveuser",
+        "cloudsqllogical",
+        "cloudsqlobservabilityadmin",
+        "cloudsqlobservabilityuser",
+        "cloudsqlreplica",
+        "cloudsqlsuperuser",
+        "postgres",
+    }
+)
+_RDS_ROLES: Final = frozenset(
+    {
+        "rds_ad",
+        "rds_extension",
+        "rds_iam",
+        "rds_password",
+        "rds_replication",
+        "rds_reserved",
+        "rds_superuser",
+        "rdsadmin",
+        "rdsrepladmin",
+        "rdstopmgr",
+        "rdswriteforwarduser",
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +155,26 @@ class Tenant(_Declared):
         return self
 
     @property
+    def platform_logins(self) -> dict[Workload, str]:
+        """The logins of the platform's workloads, each a member of this tenant's owner role and of nothing else."""
+        return {workload: f"{self.database}_{workload}" for workload in WORKLOADS}
+
+    @property
+    def every_login(self) -> list[str]:
+        return [*self.logins, *self.platform_logins.values()]
+
+    @property
+    def off_logins(self) -> list[str]:
+        """The logins that may not be used now, whatever else holds.
+
+        A leaving tenant's export has to be the last word, so only the backup login is left to it.
+        """
+        off = [login for login in self.logins if login not in self.enabled_logins]
+        if self.state == "offboarding":
+            off += [login for workload, login in self.platform_logins.items() if workload != "backup"]
+        return off
+
+    @property
     def other_login(self) -> str:
         return next(login for login in self.logins if login != self.active_login)
 
@@ -140,12 +207,16 @@ class Instance(_Declared, ABC):
 
     Attributes:
         SYSTEM_PREFIX: the cloud's own roles and databases start so; they are not ours to change.
+        SYSTEM_ROLES: the cloud's own roles, by name.
+        IDENTITY_GROUPS: groups that say how a user logs in and give nothing else.
         SSLMODE: how far a client can check the server's certificate.
         MAKES_DATABASES: whether this job creates tenants' databases, because the cloud's API does not.
         ca_bundle: the CAs to trust when the instance declares none; set by `parse_instance`.
     """
 
     SYSTEM_PREFIX: ClassVar[str]
+    SYSTEM_ROLES: ClassVar[frozenset[str]]
+    IDENTITY_GROUPS: ClassVar[frozenset[str]]
     SSLMODE: ClassVar[str]
     MAKES_DATABASES: ClassVar[bool]
 
@@ -180,15 +251,22 @@ class Instance(_Declared, ABC):
         """Logins for the platform that this job makes, each with the roles that it is a member of."""
 
     @property
-    def readers(self) -> list[str]:
-        """Logins that may open every tenant's database without ever acting as its owner."""
-        return [login for login in self.made_logins if login not in self.platform_users]
+    def workloads(self) -> dict[str, Workload]:
+        """The users that may ask for tickets, each with the workload that its name says."""
+        users = dict.fromkeys([*self.platform_users, *self.made_logins])
+        named = ((user, _PLATFORM_USER.fullmatch(user)) for user in users)
+        known = {workload: workload for workload in WORKLOADS}
+        return {user: known[match[1]] for user, match in named if match}  # type: ignore[index]
 
 
 class CloudSqlInstance(Instance):
     """Users and databases are the API's; its certificate names the instance and not its address."""
 
     SYSTEM_PREFIX: ClassVar[str] = "cloudsql"
+    SYSTEM_ROLES: ClassVar[frozenset[str]] = _CLOUD_SQL_ROLES
+    IDENTITY_GROUPS: ClassVar[frozenset[str]] = frozenset(
+        name for name in _CLOUD_SQL_ROLES if name.startswith("cloudsqliam")
+    )
     SSLMODE: ClassVar[str] = "verify-ca"
     MAKES_DATABASES: ClassVar[bool] = False
 
@@ -215,6 +293,8 @@ class RdsInstance(Instance):
     """The API knows the administrator alone: he has CREATEROLE and CREATEDB himself, and makes all the rest here."""
 
     SYSTEM_PREFIX: ClassVar[str] = "rds"
+    SYSTEM_ROLES: ClassVar[frozenset[str]] = _RDS_ROLES
+    IDENTITY_GROUPS: ClassVar[frozenset[str]] = frozenset({"rds_iam", "rds_password"})
     SSLMODE: ClassVar[str] = "verify-full"
     MAKES_DATABASES: ClassVar[bool] = True
 
@@ -244,7 +324,7 @@ class RdsInstance(Instance):
     @property
     def made_logins(self) -> Mapping[str, tuple[str, ...]]:
         # A member of rds_iam logs in with a token of its IAM role, and with nothing else.
-        return {**dict.fromkeys(self.platform_users, ("rds_iam",)), BACKUP_LOGIN: ("rds_iam", "pg_read_all_data")}
+        return dict.fromkeys([*self.platform_users, BACKUP_LOGIN], ("rds_iam",))
 
 
 _TENANTS: Final[Mapping[SqlKind, type[Tenant]]] = {"cloudsql": CloudSqlTenant, "rds": RdsTenant}

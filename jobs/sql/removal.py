@@ -14,18 +14,17 @@ from typing import Final, Literal
 import psycopg
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from jobs.deadline import Clock
 from jobs.sql.errors import JobError
 from jobs.sql.log import Log
-from jobs.sql.postgres import Connection, acting_for, has_grant_options, message_of, rows, run
-from jobs.sql.registry import TENANT_ID, Instance, Status
-from jobs.sql.stores import Objects
+from jobs.sql.postgres import Connection, Server, acting_for, has_grant_options, message_of, rows, run
+from jobs.sql.registry import ROLE_NAME, TENANT_ID, Instance, Status
+from jobs.sql.stores import AdminPassword, Objects
 
 _DROP_TIMEOUT_MS: Final = 600_000  # it waits for a checkpoint and unlinks every file
 _TENANT: Final = re.compile(TENANT_ID)
-# Ids hold no underscore, so each name leads back to the one id that it came from. A role has exactly one ending: the
-# role tn_team_a is a login of `team`, the database tn_team_a is that of `team-a`.
+# Ids hold no underscore, so each name leads back to the one id that it came from.
 _DATABASE: Final = re.compile(r"tn_(.+)")
-_ROLE: Final = re.compile(r"tn_(.+)_(?:owner|a|b)")
 _ENTRY: Final = re.compile(r"tenants/(.+)\.json")
 _STATUS: Final = re.compile(r"status/([^/]+)\.json")
 
@@ -50,7 +49,7 @@ class Remains:
 
     Attributes:
         owner: owner of its database; None when there is no database.
-        roles: those of its three that exist, the owner last.
+        roles: those of its roles that exist, the owner last.
         open: those of the roles that can log in.
     """
 
@@ -78,11 +77,13 @@ class Removal:
 
     objects: Objects
     markers: Objects | None
+    admin_password: AdminPassword
     log: Log
+    clock: Clock
     _seen: set[str] = field(default_factory=set)
     _left: set[str] = field(default_factory=set)
 
-    def on_instance(self, lock: Connection, instance: Instance) -> None:
+    def on_instance(self, lock: Connection, instance: Instance, server: Server) -> None:
         """Drop what may go and report what may not; `lock` is the session that keeps other runs out."""
         try:
             declared = self._declared()
@@ -209,7 +210,7 @@ def remains(connection: Connection) -> list[Remains]:
     owners = dict(_ours(rows(connection, "SELECT datname, pg_get_userbyid(datdba) FROM pg_database"), _DATABASE))
     roles: dict[str, dict[str, bool]] = {}
     for name, can_login in rows(connection, "SELECT rolname, rolcanlogin FROM pg_roles"):
-        for tenant, _ in _ours([(name, can_login)], _ROLE):
+        for tenant, _ in _ours([(name, can_login)], ROLE_NAME):
             roles.setdefault(tenant, {})[name] = can_login
     return [
         Remains(

@@ -1,18 +1,24 @@
 """Reads every tenant's database of one instance to the end, on a restored copy or on the instance itself (R3.4)."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from psycopg import sql
 
+from jobs.deadline import limited
+from jobs.sql import cluster as cluster_module
+from jobs.sql import isolation, tickets
 from jobs.sql.apply import explain
 from jobs.sql.catalog import Catalog, Group
+from jobs.sql.cluster import Cluster
 from jobs.sql.errors import JobError
-from jobs.sql.facts import violations
+from jobs.sql.facts import undeclared, violations
 from jobs.sql.log import Log
-from jobs.sql.postgres import Connection, Server, open_server, rows
-from jobs.sql.registry import Tenant
+from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, open_server, rows
+from jobs.sql.registry import Instance, Tenant
 from jobs.sql.stores import AdminPassword
 
 _STATEMENT_TIMEOUT_MS: Final = 3_600_000  # counting reads whole tables; a drill's copy has no users to protect
@@ -25,6 +31,7 @@ class Verify:
     Attributes:
         host: where the copy listens, or None for the instance itself.
         server_ca_pem: the copy's own CA, or None for the instance's.
+        tenant_limit_s: how many seconds the reading of one tenant's database may take.
         data_only: whether only the data came back: an import into an empty instance has no roles to compare.
     """
 
@@ -33,6 +40,7 @@ class Verify:
     host: str | None
     server_ca_pem: str | None
     data_only: bool
+    tenant_limit_s: float
 
     def run(self, catalog: Catalog, key: str) -> bool:
         """Check every tenant of the instance; return whether all of them are sound.
@@ -46,8 +54,11 @@ class Verify:
             raise JobError(f"--instance {key}: no such instance with tenants in the registry; there are: {known}")
         failed = 0
         with open_server(group.instance, host=self.host, ca_pem=self.server_ca_pem) as server:
+            with self._admin(group.instance, server, MAINTENANCE_DATABASE) as common:
+                cluster = cluster_module.read(common)
+            wrong, _ = undeclared(cluster, group.instance, group.tenants)
             for tenant in group.tenants:
-                failed += not self._tenant(tenant, group, server)
+                failed += not self._tenant(tenant, group, server, cluster, wrong)
         self.log.event(
             "ERROR" if failed else "INFO",
             "sql_job.verify_summary",
@@ -59,22 +70,16 @@ class Verify:
         )
         return failed == 0
 
-    def _tenant(self, tenant: Tenant, group: Group, server: Server) -> bool:
+    def _tenant(self, tenant: Tenant, group: Group, server: Server, cluster: Cluster, wrong: list[str]) -> bool:
         started = time.monotonic()
         tables = counted = None
         problem = None
         try:
-            token = self.admin_password(group.instance)
-            self.log.protect(token)
-            with server.admin(
-                user=group.instance.admin_user,
-                password=token,
-                database=tenant.database,
-                statement_timeout_ms=_STATEMENT_TIMEOUT_MS,
-            ) as connection:
-                tables, counted = count(connection)
-                if not self.data_only and (wrong := violations(connection, tenant, group.instance)):
-                    problem = "; ".join(wrong)
+            if not self.data_only:
+                with self._admin(group.instance, server, tenant.database) as own:
+                    found = violations(cluster, own, tenant, group.instance, idle_in_transaction_ms=None)
+                    problem = "; ".join([*wrong, *found]) or None
+            tables, counted = self._count(tenant, group.instance, server, cluster)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other tenants are checked as well
             problem = explain(error)
         self.log.event(
@@ -91,22 +96,52 @@ class Verify:
         )
         return problem is None
 
+    def _count(self, tenant: Tenant, instance: Instance, server: Server, cluster: Cluster) -> tuple[int, int]:
+        """Count with the tenant's own rights: to plan a SELECT, the server evaluates what a tenant wrote."""
+        login = tenant.platform_logins["backup"]
+        if tenant.database not in cluster.databases:
+            raise JobError(f'database "{tenant.database}" does not exist')
+        with self._admin(instance, server, MAINTENANCE_DATABASE) as common:
+            if login not in cluster.roles:  # a copy from before there were such logins
+                isolation.make_backup_login(common, tenant, instance)
+            password = tickets.mint(common, login)
+        self.log.protect(password)
+        with (
+            server.connect(
+                user=login,
+                password=password,
+                database=tenant.database,
+                statement_timeout_ms=_STATEMENT_TIMEOUT_MS,
+                default_role=True,
+            ) as connection,
+            limited(connection, self.tenant_limit_s, f"{tenant.id}: reading every row"),
+        ):
+            return count(connection)
+
+    @contextmanager
+    def _admin(self, instance: Instance, server: Server, database: str) -> Iterator[Connection]:
+        token = self.admin_password(instance)
+        self.log.protect(token)
+        with server.admin(user=instance.admin_user, password=token, database=database) as connection:
+            yield connection
+
 
 def count(connection: Connection) -> tuple[int, int]:
     """Count tables and, by reading every page of them, rows; extensions' and the system's own apart."""
     tables = rows(
         connection,
         """
-        SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-        WHERE relkind = 'r' AND nspname <> 'information_schema' AND NOT starts_with(nspname, 'pg_')
-          AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid
-                          AND e.deptype = 'e')
+        SELECT nspname, relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+        WHERE relkind = 'r' AND nspname <> 'information_schema' AND NOT pg_catalog.starts_with(nspname, 'pg_')
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+                          WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.objid = c.oid
+                            AND e.deptype = 'e')
         ORDER BY 1, 2
         """,
     )
     counted = 0
     for schema, table in tables:
-        query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
+        query = sql.SQL("SELECT pg_catalog.count(*) FROM {}").format(sql.Identifier(schema, table))
         found = connection.execute(query).fetchone()
         counted += found[0] if found is not None else 0
     return len(tables), counted

@@ -1,0 +1,36 @@
+"""Who fills the server's lock table: it is shared by all databases, and PostgreSQL has no limit for a single login."""
+
+from jobs.sql.postgres import Connection, rows
+
+_SHARE = 4  # a login that holds more than a quarter of the table is named
+
+
+def capacity(connection: Connection) -> int:
+    """How many locks fit (https://www.postgresql.org/docs/current/runtime-config-locks.html)."""
+    found = rows(
+        connection,
+        """
+        SELECT pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int4
+               * (pg_catalog.current_setting('max_connections')::pg_catalog.int4
+                  + pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int4)
+        """,
+    )
+    return int(found[0][0])
+
+
+def hoarders(connection: Connection) -> dict[str, str]:
+    """Logins that hold more than a quarter of the table, each with what to say of it."""
+    room = capacity(connection)
+    found = rows(
+        connection,
+        """
+        SELECT a.usename, pg_catalog.count(*)
+        FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+        WHERE NOT l.fastpath AND a.usename IS NOT NULL GROUP BY a.usename
+        """,
+    )
+    return {
+        login: f"{login} holds {count} locks of about {room} that all databases of the server share"
+        for login, count in found
+        if count * _SHARE > room
+    }
