@@ -1,8 +1,8 @@
 """Brings a tenant's data back, with that tenant's rights and no more: `python -m jobs.restore` (R3.4).
 
-Whoever restores runs what the tenant wrote: checks, triggers, index expressions. So the session that restores logs in as a
-login that belongs to this one tenant, into a database that nobody else can enter. What each command does, and the order
-that people follow, is in docs/restore.md.
+Whoever restores runs what the tenant wrote: checks, triggers, index expressions. So the session that restores logs in
+as a login that belongs to this one tenant, into a database that nobody else can enter. What each command does, and the
+order that people follow, is in docs/restore.md.
 """
 
 import argparse
@@ -57,6 +57,25 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """What a new database is to hold; `locale` is its tenant's present one unless it is given."""
+
+    tenant: Tenant
+    name: str
+    source: Source
+    locale: Locale | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Filled:
+    """A new database with everything in it, which `login` alone can enter."""
+
+    wanted: _Wanted
+    login: str
+    left_out: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Restore:
     """One command of the module, for one tenant."""
 
@@ -94,7 +113,7 @@ class Restore:
                 open_way(self.cloud, self.log, instance, **self._copy(given.host, given.admin_secret)) as way,
                 way.admin() as admin,
             ):
-                return self._kept(way, admin, tenant, name, source, None)
+                return self._kept(way, admin, _Wanted(tenant=tenant, name=name, source=source))
         if given.host is not None:
             raise JobError("--host and --from-host: a copy is restored into the instance itself")
         giver = tenant if given.from_tenant is None else self._tenant(given.from_tenant)
@@ -108,17 +127,16 @@ class Restore:
             way.admin() as admin,
         ):
             source, locale = self._copied(copy, copys_admin, giver)
-            return self._kept(way, admin, tenant, name, source, locale)
+            return self._kept(way, admin, _Wanted(tenant=tenant, name=name, source=source, locale=locale))
 
-    def _kept(
-        self, way: Way, admin: Connection, tenant: Tenant, name: str, source: Source, locale: Locale | None
-    ) -> Outcome:
+    def _kept(self, way: Way, admin: Connection, wanted: _Wanted) -> Outcome:
+        tenant, name = wanted.tenant, wanted.name
         with database.alone(admin, tenant):
             if database.owner_of(admin, name) == tenant.owner_role:
                 raise JobError(f"database {name} holds a restore that is whole; put it in place, or discard it first")
-            filled = self._fill(way, admin, tenant, name, source, locale)
+            filled = self._fill(way, admin, wanted)
             try:
-                outcome = self._look(way, admin, filled, source.tables)
+                outcome = self._look(way, admin, filled)
                 database.close_for(admin, name, filled.login)
                 database.finish(admin, name, tenant)
             except BaseException:
@@ -139,9 +157,9 @@ class Restore:
             way.admin() as admin,
             database.alone(admin, tenant),
         ):
-            filled = self._fill(way, admin, tenant, name, source, None)
+            filled = self._fill(way, admin, _Wanted(tenant=tenant, name=name, source=source))
             try:
-                return self._look(way, admin, filled, source.tables)
+                return self._look(way, admin, filled)
             finally:
                 database.drop(admin, name, tenant)
 
@@ -156,7 +174,7 @@ class Restore:
             database.alone(admin, tenant),
         ):
             self._logins_are_off(admin, tenant)
-            filled = self._fill(way, admin, tenant, name, source, None)
+            filled = self._fill(way, admin, _Wanted(tenant=tenant, name=name, source=source))
             try:
                 found = self._everything(way, admin, tenant, filled.login, name)
                 there = self._everything(way, admin, tenant, filled.login, tenant.database)
@@ -201,17 +219,16 @@ class Restore:
             database.drop(admin, name, tenant)
         return Outcome(database=name, message=f"{name} is gone")
 
-    def _fill(
-        self, way: Way, admin: Connection, tenant: Tenant, name: str, source: Source, locale: Locale | None
-    ) -> "_Filled":
+    def _fill(self, way: Way, admin: Connection, wanted: _Wanted) -> _Filled:
         """Make a closed database and restore into it; after a failure it is gone."""
+        tenant, name, source = wanted.tenant, wanted.name, wanted.source
         login = tenant.platform_logins["backup" if tenant.state == "offboarding" else "migrator"]
         if not rows(admin, "SELECT FROM pg_catalog.pg_roles WHERE rolname = %(name)s", name=tenant.owner_role):
             raise JobError(f"{tenant.id}: no role {tenant.owner_role} on {way.instance.key}; run the SQL job first")
         allowed = self._allowed(way, admin, tenant, source)
         database.ensure_login(admin, tenant, login)
         database.drop(admin, name, tenant)  # what is left of a run that was killed
-        database.make_closed(admin, name, locale or database.locale_of(admin, tenant.database), way.instance)
+        database.make_closed(admin, name, wanted.locale or database.locale_of(admin, tenant.database), way.instance)
         try:
             with way.admin(name) as own:
                 database.prepare(own, tenant)
@@ -229,13 +246,13 @@ class Restore:
         except BaseException:
             database.drop(admin, name, tenant)
             raise
-        return _Filled(tenant=tenant, name=name, login=login, left_out=replay.left_out)
+        return _Filled(wanted=wanted, login=login, left_out=replay.left_out)
 
-    def _look(self, way: Way, admin: Connection, filled: "_Filled", expected: dict[str, Table] | None) -> Outcome:
+    def _look(self, way: Way, admin: Connection, filled: _Filled) -> Outcome:
         """Count what came back, or compare it where there is something to compare it with."""
-        tenant = filled.tenant
+        tenant, name, expected = filled.wanted.tenant, filled.wanted.name, filled.wanted.source.tables
         with (
-            way.tenants(admin, tenant, filled.login, filled.name) as session,
+            way.tenants(admin, tenant, filled.login, name) as session,
             limited(session, self._left(), f"comparison of {tenant.id}"),
         ):
             if expected is None:
@@ -244,10 +261,10 @@ class Restore:
                 tables.prepare(session)
                 found = tables.contents(session)
                 if wrong := tables.differences(expected, found):
-                    raise JobError(f"{filled.name}: {'; '.join(wrong)}")
+                    raise JobError(f"{name}: {'; '.join(wrong)}")
                 counted, total = len(found), sum(table.rows for table in found.values())
-        message = f"{tenant.id}: {counted} tables with {total} rows came back into {filled.name}"
-        return Outcome(database=filled.name, message=message, tables=counted, rows=total, left_out=filled.left_out)
+        message = f"{tenant.id}: {counted} tables with {total} rows came back into {name}"
+        return Outcome(database=name, message=message, tables=counted, rows=total, left_out=filled.left_out)
 
     def _everything(self, way: Way, admin: Connection, tenant: Tenant, login: str, name: str) -> dict[str, Table]:
         with (
@@ -353,14 +370,6 @@ class Restore:
         if content is None:
             raise JobError(f"{name}: no such object in the registry")
         return content
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Filled:
-    tenant: Tenant
-    name: str
-    login: str
-    left_out: Sequence[str]
 
 
 def _parser() -> argparse.ArgumentParser:

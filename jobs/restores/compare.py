@@ -1,7 +1,7 @@
 """What two databases hold, compared relation by relation, whoever the relation belongs to.
 
-`tables.contents` reads what a dump has to hold. A final export has to account for more: rows in tables of extensions, which
-a dump leaves out, large objects, and where sequences stand.
+`tables.contents` reads what a dump has to hold. A final export has to account for more: rows in tables of extensions,
+which a dump leaves out, large objects, and where sequences stand.
 """
 
 import hashlib

@@ -101,13 +101,16 @@ def owner_of(admin: Connection, name: str) -> str | None:
 
 def locale_of(admin: Connection, name: str) -> Locale | None:
     """A database's locale; None when there is no such database."""
-    new = admin.info.server_version >= _DATLOCALE
-    query: LiteralString = (
-        "SELECT pg_catalog.pg_encoding_to_char(encoding), datcollate, datctype, datlocprovider::text, "
-        + ("datlocale" if new else "daticulocale")
-        + " FROM pg_catalog.pg_database WHERE datname = %(n)s"
-    )
-    found = rows(admin, query, n=name)
+    column = "datlocale" if admin.info.server_version >= _DATLOCALE else "daticulocale"
+    found = admin.execute(
+        sql.SQL(
+            """
+            SELECT pg_catalog.pg_encoding_to_char(encoding), datcollate, datctype, datlocprovider::pg_catalog.text, {}
+            FROM pg_catalog.pg_database WHERE datname = %s
+            """
+        ).format(sql.Identifier(column)),
+        (name,),
+    ).fetchall()
     if not found:
         return None
     encoding, collate, ctype, provider, locale = found[0]
@@ -125,7 +128,7 @@ def make_closed(admin: Connection, name: str, locale: Locale | None, instance: I
             sql.Literal(locale.encoding),
             sql.Literal(locale.collate),
             sql.Literal(locale.ctype),
-            sql.SQL(_PROVIDERS[locale.provider]),  # type: ignore[arg-type]
+            sql.SQL(_PROVIDERS[locale.provider]),
         )
         if locale.name is not None:
             word: LiteralString = " ICU_LOCALE {}" if locale.provider == "i" else " BUILTIN_LOCALE {}"
@@ -164,9 +167,8 @@ def make_extensions(
         JobError: the administrator may not make one that this server has.
     """
     schemas, without = ["public"], []
-    available = {
-        name: trusted
-        for name, trusted in rows(
+    available: dict[str, bool] = dict(
+        rows(
             own,
             """
             SELECT e.name, pg_catalog.bool_or(v.trusted) FROM pg_catalog.pg_available_extensions() e
@@ -175,7 +177,7 @@ def make_extensions(
             GROUP BY 1
             """,
         )
-    }
+    )
     for name, schema in wanted.items():
         if name not in available or (not available[name] and name not in allowed):
             without.append(name)
@@ -196,9 +198,8 @@ def make_extensions(
 
 def installed(connection: Connection) -> dict[str, str]:
     """The extensions of a database with their schemas, PL/pgSQL apart."""
-    return {
-        name: schema
-        for name, schema in rows(
+    return dict(
+        rows(
             connection,
             """
             SELECT e.extname, n.nspname
@@ -206,7 +207,7 @@ def installed(connection: Connection) -> dict[str, str]:
             WHERE e.extname <> 'plpgsql' ORDER BY 1
             """,
         )
-    }
+    )
 
 
 def ensure_login(admin: Connection, tenant: Tenant, login: str) -> None:
@@ -229,7 +230,7 @@ def open_for(admin: Connection, name: str, login: str) -> None:
 def close_for(admin: Connection, name: str, login: str) -> None:
     """Take the way in back and end whoever is in."""
     run(admin, "REVOKE CONNECT ON DATABASE {name} FROM {login}", name=name, login=login)
-    end_sessions(admin, [login])
+    end_sessions(admin, [login], database=name)
 
 
 def finish(admin: Connection, name: str, tenant: Tenant) -> None:
@@ -248,8 +249,7 @@ def drop(admin: Connection, name: str, tenant: Tenant) -> None:
         if owner != admin_role:
             run(admin, "ALTER DATABASE {name} OWNER TO {admin}", name=name, admin=admin_role)
         run(admin, "ALTER DATABASE {name} ALLOW_CONNECTIONS false", name=name)
-    inside = users_in(admin, [name])
-    end_sessions(admin, [user for user in inside if user in tenant.every_login])
+    end_sessions(admin, tenant.every_login, database=name)
     run(admin, "DROP DATABASE {name}", name=name)
 
 
@@ -279,7 +279,8 @@ def damaged_name(tenant: Tenant) -> str:
 def put_in_place(admin: Connection, name: str, tenant: Tenant, instance: Instance) -> str | None:
     """Let the restored database take the tenant's place; return what the damaged one is called now, if there was one.
 
-    All of it is one transaction: a run that is killed has done nothing, and one that is repeated finds what is left to do.
+    All of it is one transaction: a run that is killed has done nothing, and one that is repeated finds what is left to
+    do.
 
     Raises:
         JobError: the restored one is not whole, or a session is in either.

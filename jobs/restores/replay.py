@@ -1,16 +1,17 @@
 """Runs a plain dump in a session of the tenant's own: what an ordinary role may not do is left out by name.
 
-Nothing here keeps a dump from doing harm: the session's rights do. What is left out is left out so that a dump comes back
-although its source belonged to a provider's roles.
+Nothing here keeps a dump from doing harm: the session's rights do. What is left out is left out so that a dump comes
+back although its source belonged to a provider's roles.
 """
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import psycopg
 
-from jobs.restores.script import Command, Rows, Script, Statement, read
+from jobs.restores.script import Command, Rows, Statement, read
 from jobs.sql.errors import JobError
 from jobs.sql.postgres import Connection, message_of
 
@@ -176,5 +177,5 @@ def _publishes_all(head: list[str]) -> bool:
     """Whether a publication is for everything, which takes a superuser."""
     if head[:2] not in (["create", "publication"], ["alter", "publication"]):
         return False
-    pairs = list(zip(head, head[1:], strict=False))
+    pairs = list(pairwise(head))
     return ("all", "tables") in pairs or ("all", "sequences") in pairs or ("tables", "in") in pairs

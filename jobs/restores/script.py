@@ -1,9 +1,9 @@
 """Reads a plain dump as psql would: statements, rows of COPY, and psql's own commands where psql would see them.
 
-A function's body may hold a line that looks like a COPY or like a command of psql, so lines say nothing. This follows the
-rules of psql's scanner (psqlscan.l): quotes, dollar quotes, nested comments, parentheses and the bodies of SQL functions
-(BEGIN ATOMIC ... END) hide a semicolon; a backslash outside of all quotes begins a command. Texts are bytes: every
-encoding that a server may have keeps ASCII as it is.
+A function's body may hold a line that looks like a COPY or like a command of psql, so lines say nothing. This follows
+the rules of psql's scanner (psqlscan.l): quotes, dollar quotes, nested comments, parentheses and the bodies of SQL
+functions (BEGIN ATOMIC ... END) hide a semicolon; a backslash outside of all quotes begins a command. Texts are bytes:
+every encoding that a server may have keeps ASCII as it is.
 """
 
 import re
@@ -85,6 +85,53 @@ Part = Statement | Rows | Command
 
 
 @dataclass(kw_only=True)
+class _Words:
+    """What is remembered of a statement, and where in it the scanner is.
+
+    Attributes:
+        depth: open parentheses.
+        begins: open BEGINs and CASEs of a SQL function's body.
+        from_stdin: whether it says FROM STDIN outside of parentheses.
+    """
+
+    head: list[str] = field(default_factory=list)
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
+    depth: int = 0
+    begins: int = 0
+    names: int = 0
+    from_stdin: bool = False
+    beginning: str = ""
+
+    @property
+    def any(self) -> bool:
+        return bool(self.head)
+
+    def add(self, word: str) -> None:
+        if len(self.head) < _HEAD:
+            self.head.append(word)
+        self.tail.append(word)
+
+    def sign(self, sign: str) -> None:
+        self.depth = max(0, self.depth + (sign == "(") - (sign == ")"))
+        self.add(sign)
+
+    def name(self, word: str) -> None:
+        """As psql does: only CREATE [OR REPLACE] FUNCTION or PROCEDURE may have a body, and CASE ends with END, too."""
+        if self.names < len("corf"):
+            known = word in ("create", "or", "replace", "function", "procedure")
+            self.beginning += word[0] if known else " "
+        self.names += 1
+        if self.depth == 0 and _ROUTINE.match(self.beginning):
+            if word == "begin" or (word == "case" and self.begins):
+                self.begins += 1
+            elif word == "end" and self.begins:
+                self.begins -= 1
+        if self.depth == 0 and word == "stdin" and self.tail and self.tail[-1] == "from":
+            self.from_stdin = True
+        self.add(word)
+
+
+@dataclass(kw_only=True)
 class Script:
     """A dump that is read once, from its beginning to its end.
 
@@ -98,7 +145,7 @@ class Script:
     _at: int = 0  # what comes before has been understood
     _start: int = 0  # the statement in hand begins here
     _ended: bool = False
-    _words: "_Words" = field(default_factory=lambda: _Words())
+    _words: _Words = field(default_factory=_Words)
 
     def parts(self) -> Iterator[Part]:
         """Everything in order.
@@ -297,53 +344,6 @@ class Script:
         self._at -= self._start
         self._start = 0
         return True
-
-
-@dataclass(kw_only=True)
-class _Words:
-    """What is remembered of a statement, and where in it the scanner is.
-
-    Attributes:
-        depth: open parentheses.
-        begins: open BEGINs and CASEs of a SQL function's body.
-        from_stdin: whether it says FROM STDIN outside of parentheses.
-    """
-
-    head: list[str] = field(default_factory=list)
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
-    depth: int = 0
-    begins: int = 0
-    names: int = 0
-    from_stdin: bool = False
-    beginning: str = ""
-
-    @property
-    def any(self) -> bool:
-        return bool(self.head)
-
-    def add(self, word: str) -> None:
-        if len(self.head) < _HEAD:
-            self.head.append(word)
-        self.tail.append(word)
-
-    def sign(self, sign: str) -> None:
-        self.depth = max(0, self.depth + (sign == "(") - (sign == ")"))
-        self.add(sign)
-
-    def name(self, word: str) -> None:
-        """As psql does: only CREATE [OR REPLACE] FUNCTION or PROCEDURE may have a body, and CASE ends with END, too."""
-        if self.names < len("corf"):
-            known = word in ("create", "or", "replace", "function", "procedure")
-            self.beginning += word[0] if known else " "
-        self.names += 1
-        if self.depth == 0 and _ROUTINE.match(self.beginning):
-            if word == "begin" or (word == "case" and self.begins):
-                self.begins += 1
-            elif word == "end" and self.begins:
-                self.begins -= 1
-        if self.depth == 0 and word == "stdin" and self.tail and self.tail[-1] == "from":
-            self.from_stdin = True
-        self.add(word)
 
 
 def read(pieces: Iterable[bytes]) -> Script:

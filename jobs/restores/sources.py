@@ -64,8 +64,8 @@ class Source:
     """A dump, ready to be read as plain SQL, any number of times.
 
     Attributes:
-        extensions: what it needs before its first statement, with their schemas.
-        vouched: whether the extensions' names come from a catalog. Those in a plain dump do not: a name with a line break
+        extensions: what it needs before its first statement, with their schemas. vouched: whether the extensions' names
+        come from a catalog. Those in a plain dump do not: a name with a line break
             could have put them there.
         tables: what it has to bring back; None when nobody has counted.
     """
