@@ -243,8 +243,11 @@ class _OnInstance:
     def _attempt(self, lock: Connection, tenant: Tenant, step: Callable[[], None]) -> bool:
         """Run a step for one tenant and report its failure; a lost lock fails the whole instance."""
         if not self.job.clock.allows(1):
+            # its status stays what it was: nothing has been looked at, and the oldest one comes first in the next run
             self.missed.append(tenant.id)
-            self._fail(tenant, JobError(f"{tenant.id}: not reached in the {self.job.clock.limit_s:g} s of this run"))
+            self.failed.add(tenant.id)
+            text = f"{tenant.id}: not reached in the {self.job.clock.limit_s:g} s of this run"
+            self._event("ERROR", "sql_job.tenant", text, tenant=tenant.id, result="not_reached", error=text)
             return False
         rows(lock, "SELECT 1")
         with self.job.log.scope():

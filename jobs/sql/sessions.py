@@ -6,27 +6,33 @@ waits for it. Ending sessions waits for nobody: so it comes first, and again whi
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from psycopg import errors
 
 from jobs.sql.catalog import Catalog
-from jobs.sql.errors import JobError
+from jobs.sql.errors import ConnectError, JobError
 from jobs.sql.log import Log
-from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, acting_for, open_server, rows, run
+from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, acting_for, open_server, rows, run
 from jobs.sql.stores import AdminPassword
 
 _END_OF_SESSIONS: Final = 10.0  # seconds until a terminated session has to be gone
+_PATIENCE: Final = 60.0  # seconds of knocking at a server whose lock table is full
 _POLL: Final = 0.02
 _ATTEMPTS: Final = 20
 _ATTEMPT_LOCK_MS: Final = 500
 
 
 def end_of_tenant(catalog: Catalog, key: str, tenant_id: str, admin_password: AdminPassword, log: Log) -> None:
-    """End every session of one tenant, its platform logins' too; takes no lock that anybody could have used up.
+    """End every session of one tenant, its platform logins' too.
+
+    A login may have filled the lock table that all databases share. Then a new session gets in only when somebody gives
+    a lock back, so this knocks for a minute; ending sessions itself takes no lock of that table.
 
     Raises:
         JobError: the registry has no such tenant on that instance.
+        ConnectError: it did not get in; what is left then is to restart the instance.
     """
     group = next((group for group in catalog.groups if group.instance.key == key), None)
     tenant = next((tenant for tenant in (group.tenants if group else ()) if tenant.id == tenant_id), None)
@@ -36,7 +42,7 @@ def end_of_tenant(catalog: Catalog, key: str, tenant_id: str, admin_password: Ad
     log.protect(token)
     with (
         open_server(group.instance) as server,
-        server.admin(user=group.instance.admin_user, password=token, database=MAINTENANCE_DATABASE) as connection,
+        _knock(server, group.instance.admin_user, token) as connection,
     ):
         ended = end_sessions(connection, tenant.every_login)
     log.event(
@@ -47,6 +53,17 @@ def end_of_tenant(catalog: Catalog, key: str, tenant_id: str, admin_password: Ad
         instance=key,
         sessions=ended,
     )
+
+
+def _knock(server: Server, user: str, password: str) -> Connection:
+    deadline = time.monotonic() + _PATIENCE
+    eager = replace(server, pause=lambda _: time.sleep(_POLL))
+    while True:
+        try:
+            return eager.admin(user=user, password=password, database=MAINTENANCE_DATABASE)
+        except ConnectError as error:
+            if "out of shared memory" not in str(error) or time.monotonic() > deadline:
+                raise
 
 
 def end_sessions(connection: Connection, logins: Sequence[str], *, database: str | None = None) -> int:
