@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Protocol, Self
 from pydantic import Field, model_validator
 
 from jobs.ages import Ages, AmazonAges, GoogleAges
+from jobs.dumps.folder import FolderDumps
 from jobs.dumps.gcs import CloudStorageDumps
 from jobs.dumps.s3 import S3Dumps
 from jobs.dumps.store import Dumps
@@ -34,6 +35,13 @@ class Cloud(Protocol):
     @property
     def exports(self) -> Dumps:
         """The exports bucket."""
+
+    def exports_in(self, bucket: str) -> Dumps:
+        """Exports in a bucket by its URL, which another environment may have written.
+
+        Raises:
+            JobError: it is another cloud's.
+        """
 
     @property
     def markers(self) -> Objects | None:
@@ -93,7 +101,14 @@ class Google(Variables):
     def exports(self) -> Dumps:
         if self.exports_bucket is None:
             raise JobError("environment variables: EXPORTS_BUCKET must be set")
+        if self.secrets_folder is not None:
+            return FolderDumps(_path(self.exports_bucket))
         return CloudStorageDumps(self._session, self.exports_bucket)
+
+    def exports_in(self, bucket: str) -> Dumps:
+        if bucket.startswith(_FOLDER) and self.secrets_folder is not None:
+            return FolderDumps(_path(bucket))
+        return CloudStorageDumps(self._session, _name(bucket, "gs://"))
 
     @cached_property
     def markers(self) -> Objects | None:
@@ -153,6 +168,9 @@ class Amazon(Variables):
             raise JobError("environment variables: TENANTRY_EXPORTS must be set")
         return S3Dumps(self._exports_client(), self.tenantry_exports, key=self.tenantry_exports_key)
 
+    def exports_in(self, bucket: str) -> Dumps:
+        return S3Dumps(self._exports_client(), _name(bucket, "s3://"), key=None)
+
     @cached_property
     def markers(self) -> Objects | None:
         if self.tenantry_exports is None:
@@ -194,6 +212,12 @@ def open_cloud(variables: Mapping[str, str]) -> Cloud:
     if name == "aws":
         return read(Amazon, variables)
     raise JobError(f"environment variables: TENANTRY_CLOUD is {name!r}; set gcp or aws")
+
+
+def _name(bucket: str, scheme: str) -> str:
+    if not bucket.startswith(scheme):
+        raise JobError(f"{bucket}: is no bucket of this cloud, whose are called {scheme}NAME")
+    return bucket.removeprefix(scheme)
 
 
 def _path(url: str) -> Path:

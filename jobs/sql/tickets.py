@@ -1,9 +1,9 @@
 """One-time passwords for the logins that the platform's workloads have in a tenant's database.
 
-A worker or a migration runs a tenant's code: a trigger, a policy, a default. That code may `RESET ROLE` to whoever logged
-in, so whoever logs in may belong to that one tenant only. Each tenant therefore has a login for each workload
-(`tn_acme_worker`), a member of its owner role and of nothing else, which has no standing password. The workload itself
-logs in with its cloud identity to the database `tenantry`, where no tenant has a say, and asks for a ticket there.
+A worker or a migration runs a tenant's code: a trigger, a policy, a default. That code may become whoever logged in
+(`SET ROLE NONE`), so whoever logs in may belong to that one tenant only. Each tenant therefore has a login for each
+workload (`tn_acme_worker`), a member of its owner role and of nothing else, which has no standing password. The
+workload logs in with its cloud identity to the database `tenantry`, where no tenant has a say, and asks for a ticket.
 """
 
 import secrets

@@ -308,11 +308,16 @@ def test_final_marker_after_the_logins_are_off(cloud: Cloud) -> None:
     declare(cloud, "elm", "suspended")
     made, result = export(cloud)
     assert result["exported"] == 3
-    assert cloud.jobs == [None]
     started = cloud.calls.index("instances.export tn_fir_tree")
     assert any(call.endswith(ENVIRONMENT["SQL_JOB"]) for call in cloud.calls[:started])
     marker = cloud.content("exports", "final/fir-tree.json")
     uri = logged(made, "export.result")[1]["uri"]
+    # that very dump is restored and compared before the marker is there
+    proof = ["-m", "jobs.restore", "final", "--instance", KEY, "--tenant", "fir-tree", "--export", uri]
+    assert cloud.jobs == [None, proof]
+    proved = [at for at, call in enumerate(cloud.calls) if call.endswith(ENVIRONMENT["SQL_JOB"])][1]
+    marked = next(at for at, call in enumerate(cloud.calls) if call.startswith("http.post"))
+    assert started < proved < marked
     exported = cloud.objects["acme-prod-exports", uri.removeprefix("gs://acme-prod-exports/")]
     assert marker == {
         "schema_version": 1,
@@ -367,7 +372,17 @@ def test_no_marker_for_a_database_left_behind_by_a_move(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["no status", "stale status", "not isolated", "job error", "declaration changed", "export failed"]
+    "reason",
+    [
+        "no status",
+        "stale status",
+        "not isolated",
+        "job error",
+        "declaration changed",
+        "export failed",
+        "not restored",
+        "restore crashed",
+    ],
 )
 def test_no_marker_without_proof(cloud: Cloud, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(cloud, "oak", "offboarding")
@@ -375,6 +390,10 @@ def test_no_marker_without_proof(cloud: Cloud, reason: str, monkeypatch: pytest.
 
     def job(arguments: Mapping[str, Any]) -> Any:
         answer = run_job(arguments)
+        if cloud.jobs[-1] is not None:
+            if reason == "restore crashed":
+                raise error("OperationError", "the container was killed")
+            return {"failedCount": 1} if reason == "not restored" else answer
         status = cloud.objects["acme-prod-registry", "status/oak.json"]
         if reason == "no status":
             del cloud.objects["acme-prod-registry", "status/oak.json"]
@@ -425,7 +444,7 @@ def test_drill_checks_a_clone_and_an_export_and_deletes_it(cloud: Cloud) -> None
     common = ["--instance", KEY, "--host", "10.9.0.7"]
     assert cloud.jobs == [
         ["-m", "jobs.sql", "verify", *common],
-        ["-m", "jobs.restore_check", *common, "--export", newest],
+        ["-m", "jobs.restore", "check", *common, "--export", newest],
     ]
     assert list(cloud.instances) == [NAME]
     recorded = cloud.content("registry", f"drills/{KEY}.json")

@@ -282,7 +282,7 @@ def test_sessions_are_waited_for_and_never_ended(leaving: Account) -> None:
     ("change", "reason"),
     [
         ("ALTER ROLE tn_acme_b LOGIN", "tn_acme_b can log in"),
-        ("ALTER DATABASE tn_acme OWNER TO cloudsqladmin", "database tn_acme belongs to cloudsqladmin"),
+        ("ALTER DATABASE tn_acme OWNER TO rdsadmin", "database tn_acme belongs to rdsadmin"),
     ],
 )
 def test_a_server_that_says_otherwise_is_believed(leaving: Account, change: str, reason: str) -> None:
@@ -346,7 +346,7 @@ def test_names_lead_back_to_one_tenant(server: Postgres) -> None:
         found = remains(session)
     assert [(item.tenant, item.owner, item.roles) for item in found] == [
         ("team", None, ("tn_team_a", "tn_team_owner")),
-        ("team-a", "cloudsqladmin", ("tn_team_a_b",)),
+        ("team-a", "rdsadmin", ("tn_team_a_b",)),
     ]
 
 
