@@ -6,10 +6,9 @@ What came back is compared, table by table, with the manifest that was made in t
 
 import json
 import os
-import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -17,42 +16,34 @@ from typing import Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from jobs.clouds import Cloud, open_cloud
-from jobs.dumps import tables
+from jobs.deadline import Clock
 from jobs.dumps.layout import Manifest, drill_object, dump_prefix, manifest_time, parse_manifest
-from jobs.dumps.proof import prove
-from jobs.dumps.scratch import scratch_server
-from jobs.dumps.session import session
+from jobs.dumps.night import NAMED, Limits, Night, listed
+from jobs.dumps.restore import Restored, restored
 from jobs.dumps.store import Dumps
 from jobs.dumps.targets import Target, load
 from jobs.dumps.tools import Tools
+from jobs.environment import read as read_variables
 from jobs.sql.apply import explain
 from jobs.sql.errors import JobError
 from jobs.sql.log import Log, Severity
 
 _NEW: Final = timedelta(hours=48)  # a tenant younger than this may not have seen a night yet
-Result = Literal["ok", "skipped", "failed"]
-_SEVERITIES: Final[Mapping[Result, Severity]] = {"ok": "INFO", "skipped": "WARNING", "failed": "ERROR"}
-# Entries that only a superuser may create, or that the scratch database has before the restore.
-_LEFT_OUT: Final = re.compile(r"^\d+; \d+ \d+ (?:EXTENSION|EVENT TRIGGER|SCHEMA - (?P<schema>.+) \S+$)")
-_PG_CLASS: Final = 1259  # the catalog of relations has this number in every release
-_ENTRY: Final = re.compile(r"^\d+; (?P<catalog>\d+) (?P<oid>\d+) ")
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+Result = Literal["ok", "skipped", "failed", "not_reached"]
+_SEVERITIES: Final[Mapping[Result, Severity]] = {
+    "ok": "INFO",
+    "skipped": "WARNING",
+    "failed": "ERROR",
+    "not_reached": "ERROR",
+}
 
 
 class _Previous(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     succeeded_at: AwareDatetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drilled:
-    """A dump that came back whole."""
-
-    uri: str
-    tables: int
-    rows: int
-    missing_extensions: tuple[str, ...]
-    left_out: tuple[str, ...]
+    timed_out: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +54,7 @@ class Drill:
     store: Dumps
     tools: Tools
     log: Log
+    night: Night
 
     def all(self) -> bool:
         """Drill everything; return whether nothing failed. One failing tenant stops no other."""
@@ -71,25 +63,48 @@ class Drill:
         for name, problem in found.damaged:
             self._log(name, "", "failed", error=problem)
             failed += 1
-        for target in found.targets:
-            result = self._one(target)
+        not_reached: list[str] = []
+        for target in self._in_order(found.targets):
+            clock = self.night.turn()
+            if clock is None:
+                not_reached.append(target.tenant)
+                problem = "the run's time was up before its turn came"
+                self._log(target.tenant, target.instance, "not_reached", error=problem)
+                continue
+            result = self._one(target, clock)
             failed += result == "failed"
             skipped += result == "skipped"
+        wrong = failed + len(not_reached)
+        succeeded = len(found.targets) + len(found.damaged) - wrong - skipped
         self.log.event(
-            "ERROR" if failed else "INFO",
+            "ERROR" if wrong else "INFO",
             "drill.summary",
-            f"{len(found.targets) - failed - skipped} drills succeeded, {failed} failed, {skipped} too new",
+            f"{succeeded} drills succeeded, {failed} failed, {skipped} too new, {len(not_reached)} not reached",
             instance="all",
-            result="failed" if failed else "ok",
-            drilled=len(found.targets) + len(found.damaged) - skipped,
+            result="failed" if wrong else "ok",
+            drilled=len(found.targets) + len(found.damaged) - skipped - len(not_reached),
             failed=failed,
             skipped=skipped,
+            not_reached=listed(not_reached[:NAMED]),
+            not_reached_count=len(not_reached),
         )
-        return failed == 0
+        return wrong == 0
 
-    def _one(self, target: Target) -> Result:
+    def _in_order(self, targets: Sequence[Target]) -> list[Target]:
+        """By the age of the last success; whoever last took too long comes last."""
+
+        def key(target: Target) -> tuple[bool, datetime]:
+            try:
+                before = _previous(self.cloud.registry.read(drill_object(target.tenant)))
+            except JobError:  # its own turn will say so
+                return False, _NEVER
+            return before.timed_out, before.succeeded_at or _NEVER
+
+        return sorted(targets, key=key)
+
+    def _one(self, target: Target, clock: Clock) -> Result:
         started = datetime.now(UTC)
-        clock = time.monotonic()
+        begun = time.monotonic()
         drilled = None
         error = None
         try:
@@ -97,12 +112,13 @@ class Drill:
             if manifest is None:
                 self._log(target.tenant, target.instance, "skipped")
                 return "skipped"
-            drilled = self._restore(manifest)
+            drilled = restored(self.store, self.tools, manifest, clock)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the other tenants come next
             error = self.log.redact(explain(problem))
-        minutes = int((time.monotonic() - clock) / 60)
+        minutes = int((time.monotonic() - begun) / 60)
+        timed_out = error is not None and clock.remaining() == 0 and not self.night.over
         try:
-            self._record(target, started, minutes, drilled, error)
+            self._record(target, started, minutes, drilled, error, timed_out=timed_out)
         except Exception as problem:  # noqa: BLE001 - the log line still says what happened
             error = f"{f'{error}; ' if error else ''}result not recorded: {explain(problem)}"
         result: Result = "failed" if error else "ok"
@@ -130,32 +146,15 @@ class Drill:
             raise JobError(f"{store.uri(names[-1])}: is {manifest.tenant}'s")
         return manifest
 
-    def _restore(self, manifest: Manifest) -> Drilled:
-        contents = prove(self.store, self.tools, manifest)
-        # a server for each: what one tenant's dump leaves behind (roles, a crash) is nothing to the next
-        with scratch_server(self.tools) as scratch, scratch.database(manifest) as (owner, missing):
-            entries = scratch.folder / "entries"
-            entries.write_text("\n".join(_wanted(contents, manifest)), encoding="utf-8")
-            with self.store.stream(manifest.object) as pieces:
-                try:
-                    self.tools.restore(owner, pieces, entries)
-                except JobError as error:
-                    hint = f" (not installed here: {', '.join(missing)})" if missing else ""
-                    raise JobError(f"{error}{hint}") from None
-            with session(owner) as connection:
-                found = tables.contents(connection, manifest.schemas)
-        if wrong := tables.differences(manifest.tables, found):
-            raise JobError(f"{manifest.object}: {'; '.join(wrong)}")
-        return Drilled(
-            uri=self.store.uri(manifest.object),
-            tables=len(found),
-            rows=sum(table.rows for table in found.values()),
-            missing_extensions=tuple(missing),
-            left_out=tuple(part.what for part in manifest.left_out),
-        )
-
     def _record(
-        self, target: Target, started: datetime, minutes: int, drilled: Drilled | None, error: str | None
+        self,
+        target: Target,
+        started: datetime,
+        minutes: int,
+        drilled: Restored | None,
+        error: str | None,
+        *,
+        timed_out: bool,
     ) -> None:
         """Write the result as the drill of instances does; a failure keeps the time of the last success."""
         name = drill_object(target.tenant)
@@ -168,9 +167,12 @@ class Drill:
             "result": "failed" if error else "ok",
             "minutes": minutes,
             "export": None if drilled is None else drilled.uri,
-            "tables": None if drilled is None else drilled.tables,
-            "rows": None if drilled is None else drilled.rows,
+            "tables": None if drilled is None else len(drilled.found.tables),
+            "rows": None if drilled is None else drilled.found.rows,
+            "compared": None if drilled is None else drilled.compared,
+            "locale": None if drilled is None else drilled.locale,
             "error": error,
+            "timed_out": timed_out,
             "started_at": started.isoformat(),
             "finished_at": finished.isoformat(),
             "succeeded_at": _last_success(before) if error else finished.isoformat(),
@@ -183,11 +185,11 @@ class Drill:
         instance: str,
         result: Result,
         *,
-        drilled: Drilled | None = None,
+        drilled: Restored | None = None,
         minutes: int = 0,
         error: str | None = None,
     ) -> None:
-        rows = None if drilled is None else drilled.rows
+        rows = None if drilled is None else drilled.found.rows
         text = error or ("has no dump yet" if result == "skipped" else f"{rows} rows came back")
         self.log.event(
             _SEVERITIES[result],
@@ -199,44 +201,33 @@ class Drill:
             minutes=minutes,
             export=None if drilled is None else drilled.uri,
             rows=rows,
-            missing_extensions=None if drilled is None else ", ".join(drilled.missing_extensions),
-            left_out=None if drilled is None else ", ".join(drilled.left_out),
+            missing_extensions=None if drilled is None else listed(drilled.missing_extensions),
+            left_out=None if drilled is None else listed(drilled.left_out),
+            compared=None if drilled is None else drilled.compared,
+            locale=None if drilled is None else drilled.locale,
             error=error,
         )
 
 
-def _wanted(contents: list[str], manifest: Manifest) -> list[str]:
-    """The entries to restore: all but those that the scratch database has already, or may not or cannot have."""
-    made = {"public", *(extension.schema_name for extension in manifest.extensions)}
-    lost = {(part.catalog, part.oid) for part in manifest.left_out}
-    # an archive calls what a relation holds (a materialized view's rows) by the relation's number alone
-    lost |= {(0, part.oid) for part in manifest.left_out if part.catalog == _PG_CLASS}
-    wanted = []
-    for line in contents:
-        entry, found = _ENTRY.match(line), _LEFT_OUT.match(line)
-        if entry is not None and (int(entry["catalog"]), int(entry["oid"])) in lost:
-            continue
-        if found is None or (found["schema"] is not None and found["schema"] not in made):
-            wanted.append(line)
-    return wanted
+def _previous(content: bytes | None) -> _Previous:
+    try:
+        return _Previous() if content is None else _Previous.model_validate_json(content)
+    except ValidationError:
+        return _Previous()
 
 
 def _last_success(content: bytes | None) -> str | None:
-    if content is None:
-        return None
-    try:
-        succeeded = _Previous.model_validate_json(content).succeeded_at
-    except ValidationError:
-        return None
+    succeeded = _previous(content).succeeded_at
     return None if succeeded is None else succeeded.isoformat()
 
 
 def main(variables: Mapping[str, str], log: Log) -> int:
     """Drill once; return the exit code: 1 when anything failed."""
     try:
+        night = Night.of(read_variables(Limits, variables))
         cloud = open_cloud(variables)
         tools = Tools(path=variables.get("PATH", os.defpath))
-        return 0 if Drill(cloud=cloud, store=cloud.exports, tools=tools, log=log).all() else 1
+        return 0 if Drill(cloud=cloud, store=cloud.exports, tools=tools, log=log, night=night).all() else 1
     except Exception as error:  # noqa: BLE001 - the last line of a run is a log line like all others
         text = explain(error)
         log.event("ERROR", "drill.summary", text, instance="all", result="failed", error=text)

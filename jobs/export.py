@@ -1,49 +1,63 @@
 """Dumps every RDS and external database of the registry to the exports bucket: `python -m jobs.export` (R3.2).
 
 Each dump is a custom-format archive, so a stock `pg_restore` is all that a restore needs. It is streamed, compared with
-what the store then holds, and described by a manifest made in the same snapshot. One tenant's failure stops no other,
-but the run then ends in failure. An offboarding tenant's dump, once proved, lifts its deletion guard (R2.6).
+what the store then holds, and described by a manifest of the same moment. One tenant's failure stops no other, but the
+run then ends in failure. An offboarding tenant's dump, once restored and compared, lifts its deletion guard (R2.6).
 """
 
 import hashlib
 import json
 import os
 import sys
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillRunningError
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 from jobs.clouds import Cloud, open_cloud
+from jobs.deadline import Clock
 from jobs.dumps import references, tables
-from jobs.dumps.layout import Manifest, dump_stem
-from jobs.dumps.proof import prove
-from jobs.dumps.session import session
+from jobs.dumps.layout import Contents, Manifest, contents_digest, dump_prefix, dump_stem, manifest_time, overdue_time
+from jobs.dumps.night import NAMED, Limits, Night, listed
+from jobs.dumps.restore import Restored, restored
+from jobs.dumps.session import LOCK_LIMIT_S, session
+from jobs.dumps.snapshot import ChangedError, Snapshot
 from jobs.dumps.store import Dumps, Stored
-from jobs.dumps.targets import Endpoints, LoginState, Target, load
-from jobs.dumps.tools import Tools
+from jobs.dumps.targets import LoginState, Target, Way, load
+from jobs.dumps.tools import ToolError, Tools, when_first
+from jobs.environment import read as read_variables
 from jobs.sql.apply import explain
 from jobs.sql.errors import JobError
 from jobs.sql.log import Log
 from jobs.sql.postgres import Connection, rows
 
-Schemas = tuple[str, ...] | None
 FinalState = Literal["none", "exists", "written", "failed"]
+Result = Literal["ok", "failed", "not_reached"]
 
 _RUN: Final = 12  # hexadecimal digits that keep two runs of one second apart
+_ATTEMPTS: Final = 3
+_PAUSE_S = 10.0  # before another attempt: whoever changes a table may be done then
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What became of one tenant; the fields of its log line."""
 
-    result: Literal["ok", "failed"] = "ok"
+    result: Result = "ok"
     database: str | None = None
     uri: str | None = None
     bytes: int | None = None
     rows: int | None = None
     final: FinalState = "none"
+    not_dumped: str | None = None
+    elsewhere: str | None = None
+    derived: str | None = None
     error: str | None = None
 
 
@@ -52,6 +66,7 @@ class Export:
     """One run over all databases.
 
     Attributes:
+        night: how much time there is.
         run: distinguishes this run's objects from another's.
     """
 
@@ -59,6 +74,7 @@ class Export:
     store: Dumps
     tools: Tools
     log: Log
+    night: Night
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:_RUN])
 
     def all(self) -> bool:
@@ -68,52 +84,85 @@ class Export:
         for name, problem in found.damaged:
             self._report(name, "", Outcome(result="failed", error=problem))
             failed += 1
-        for target in found.targets:
-            try:
-                outcome = self._one(target)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other tenants come next
-                outcome = Outcome(result="failed", error=explain(error))
+        not_reached: list[str] = []
+        for target in self._in_order(found.targets):
+            clock = self.night.turn()
+            if clock is None:
+                not_reached.append(target.tenant)
+                outcome = Outcome(result="not_reached", error="the run's time was up before its turn came")
+            else:
+                outcome = self._tried(target, clock)
+                failed += outcome.result == "failed"
             self._report(target.tenant, target.instance, outcome)
-            failed += outcome.result == "failed"
-        exported = len(found.targets) + len(found.damaged) - failed
+        exported = len(found.targets) + len(found.damaged) - failed - len(not_reached)
+        wrong = failed + len(not_reached)
         self.log.event(
-            "ERROR" if failed else "INFO",
+            "ERROR" if wrong else "INFO",
             "export.summary",
-            f"{exported} databases exported, {failed} failed",
+            f"{exported} databases exported, {failed} failed, {len(not_reached)} not reached",
             instance="all",
-            result="failed" if failed else "ok",
+            result="failed" if wrong else "ok",
             exported=exported,
             failed=failed,
             other_kinds=found.other_kinds,
+            not_reached=listed(not_reached[:NAMED]),
+            not_reached_count=len(not_reached),
         )
-        return failed == 0
+        return wrong == 0
 
-    def _one(self, target: Target) -> Outcome:
-        if target.state != "offboarding":
-            return self._dumped(self._dump(target))
-        if target.final_export is not None and self.store.read(target.final_export) is not None:
-            return self._dumped(self._dump(target), final="exists")
-        return self._final(target)
+    def _in_order(self, targets: Sequence[Target]) -> list[Target]:
+        """Those who wait to leave, then by the age of the newest proof; whoever last took too long comes last."""
 
-    def _final(self, target: Target) -> Outcome:
-        """Dump with the tenant's own logins off, and write the marker when that and the dump are proved."""
+        def key(target: Target) -> tuple[int, datetime]:
+            try:
+                names = self.store.names(dump_prefix(target.tenant))
+                waits = target.state == "offboarding" and not self._has_marker(target)
+            except JobError:  # its own turn will say so
+                return 1, _NEVER
+            newest = max(filter(None, map(manifest_time, names)), default=_NEVER)
+            overdue = max(filter(None, map(overdue_time, names)), default=_NEVER)
+            return 2 if overdue > newest else 0 if waits else 1, newest
+
+        return sorted(targets, key=key)
+
+    def _has_marker(self, target: Target) -> bool:
+        return target.final_export is not None and self.store.read(target.final_export) is not None
+
+    def _tried(self, target: Target, clock: Clock) -> Outcome:
+        started = datetime.now(UTC)
         try:
-            self._logins(target)
+            return self._one(target, clock)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other tenants come next
+            if clock.remaining() == 0 and not self.night.over:
+                # nothing in the bucket is overwritten or deleted, so this is a name of its own
+                with suppress(Exception):
+                    self.store.create(f"{dump_stem(target.tenant, started, self.run)}.overdue.json", b"{}")
+            return Outcome(result="failed", error=explain(error))
+
+    def _one(self, target: Target, clock: Clock) -> Outcome:
+        if target.state != "offboarding":
+            return self._dumped(self._dump(target, clock))
+        if self._has_marker(target):
+            return self._dumped(self._dump(target, clock), final="exists")
+        return self._final(target, clock)
+
+    def _final(self, target: Target, clock: Clock) -> Outcome:
+        """Dump with all logins off, restore that very dump, and write the marker when all of it is proved."""
+        try:
+            target.logins(clock)
         except Exception as error:  # noqa: BLE001 - the nightly dump is still worth having
-            dumped = self._dumped(self._dump(target), final="failed")
+            dumped = self._dumped(self._dump(target, clock), final="failed")
             return replace(dumped, result="failed", error=f"final export not proved: {explain(error)}")
-        manifest, stored = self._dump(target)
+        manifest, stored = self._dump(target, clock)
         dumped = self._dumped((manifest, stored), final="failed")
         try:
-            logins = self._logins(target)
-            prove(self.store, self.tools, manifest)
+            logins = target.logins(clock)
+            _check_complete(manifest)
+            _check_partly(manifest, restored(self.store, self.tools, manifest, clock))
+            target.logins(clock)
             return replace(dumped, final=self._mark(target, manifest, stored, logins))
         except Exception as error:  # noqa: BLE001 - see above
             return replace(dumped, result="failed", error=f"final export not proved: {explain(error)}")
-
-    def _logins(self, target: Target) -> LoginState:
-        with target.endpoints() as fresh, session(fresh()) as connection:
-            return target.logins(connection)
 
     def _mark(self, target: Target, manifest: Manifest, stored: Stored, logins: LoginState) -> FinalState:
         if target.final_export is None:
@@ -129,6 +178,7 @@ class Export:
             "size": manifest.bytes,
             "sha256": manifest.sha256,
             "rows": manifest.rows,
+            "contents": contents_digest(manifest),
             "exported_at": manifest.started_at.isoformat(),
             "execution": self.run,
             "logins": logins,
@@ -146,48 +196,69 @@ class Export:
         written = self.store.create(target.final_export, json.dumps(marker, sort_keys=True).encode())
         return "written" if written else "exists"
 
-    def _dump(self, target: Target) -> tuple[Manifest, Stored]:
+    def _dump(self, target: Target, clock: Clock) -> tuple[Manifest, Stored]:
+        """Dump with a few attempts: a tenant may change a table just between the snapshot and pg_dump's lock."""
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._attempt(target, clock, self.run)
+            except (ChangedError, ToolError):
+                left = clock.remaining()
+                time.sleep(_PAUSE_S if left is None else min(_PAUSE_S, left))
+        try:
+            return self._attempt(target, clock, self.run)
+        except (ChangedError, ToolError) as error:
+            raise JobError(f"{error} ({_ATTEMPTS} attempts)") from None
+
+    def _attempt(self, target: Target, clock: Clock, run: str) -> tuple[Manifest, Stored]:
         started = datetime.now(UTC)
-        stem = dump_stem(target.tenant, started, self.run)
-        with target.endpoints() as fresh, session(fresh()) as connection:
-            # One snapshot for both: the manifest says what the dump holds, whatever is written meanwhile. Reading
-            # comes first, because its locks then keep every table as it is until pg_dump has it.
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            described = self._describe(connection, target.schemas)
-            stored = self._upload(f"{stem}.dump", fresh, _snapshot(connection), target.schemas)
+        stem = dump_stem(target.tenant, started, run)
+        with target.way(clock) as way, session(way.endpoint()) as connection:
+            tools = self.tools.of_major(connection.info.server_version // 10_000)
+            snapshot = Snapshot(connection=connection, schemas=target.schemas)
+            described = _describe(connection, target.schemas)
+            contents, stored = self._upload(f"{stem}.dump", way, snapshot, tools, clock)
         manifest = Manifest(
+            **dict(contents),
+            **described,
+            schema_version=2,
             tenant=target.tenant,
             object=f"{stem}.dump",
             bytes=stored.size,
             sha256=stored.sha256,
-            pg_dump=self.tools.version("pg_dump"),
+            pg_dump=tools.version("pg_dump"),
             started_at=started,
             finished_at=datetime.now(UTC),
-            **described,
         )
         if not self.store.create(f"{stem}.manifest.json", manifest.model_dump_json().encode()):
             raise JobError(f"{self.store.uri(stem)}.manifest.json: exists already")
         return manifest, stored
 
-    def _upload(self, name: str, fresh: Endpoints, snapshot: str, schemas: Schemas) -> Stored:
-        with self.tools.dump(fresh(), snapshot, schemas) as read:
-            return self.store.upload(name, read)
+    def _upload(self, name: str, way: Way, snapshot: Snapshot, tools: Tools, clock: Clock) -> tuple[Contents, Stored]:
+        """Upload what pg_dump writes, and meanwhile read the tables.
 
-    def _describe(self, connection: Connection, schemas: Schemas) -> dict[str, object]:
-        database, encoding, server = rows(
-            connection, "SELECT current_database(), getdatabaseencoding(), current_setting('server_version')"
-        )[0]
-        return {
-            "database": database,
-            "encoding": encoding,
-            "server": server,
-            "schemas": schemas,
-            "tables": tables.contents(connection, schemas),
-            "left_out": () if schemas is None else references.left_out(connection, schemas),
-            "functions": () if schemas is None else references.functions(connection, schemas),
-            "extensions": tables.extensions(connection),
-            "roles": tables.policy_roles(connection, schemas),
-        }
+        pg_dump never waits for the reading. Only the upload's completion does, when pg_dump has ended: what the tables
+        do not agree with is stored nowhere.
+        """
+        with (
+            _reading(snapshot, clock) as (start, result),
+            tools.dump(way.endpoint(), snapshot.name, snapshot.schemas, lock_s=LOCK_LIMIT_S, clock=clock) as read,
+        ):
+
+            def begin() -> None:
+                way.opened()
+                start()
+
+            begun = when_first(read, begin)
+
+            def complete(size: int) -> bytes:
+                piece = begun(size)
+                if len(piece) < size:
+                    snapshot.dumped.set()
+                    result()
+                return piece
+
+            stored = self.store.upload(name, complete)
+            return result(), stored
 
     def _dumped(self, dump: tuple[Manifest, Stored], *, final: FinalState = "none") -> Outcome:
         manifest, _ = dump
@@ -197,6 +268,9 @@ class Export:
             bytes=manifest.bytes,
             rows=manifest.rows,
             final=final,
+            not_dumped=listed(_counted(manifest.not_dumped)),
+            elsewhere=listed(manifest.elsewhere),
+            derived=listed(manifest.derived),
         )
 
     def _report(self, tenant: str, instance: str, outcome: Outcome) -> None:
@@ -210,16 +284,91 @@ class Export:
         )
 
 
-def _snapshot(connection: Connection) -> str:
-    return str(rows(connection, "SELECT pg_export_snapshot()")[0][0])
+@contextmanager
+def _reading(snapshot: Snapshot, clock: Clock) -> Iterator[tuple[Callable[[], None], Callable[[], Contents]]]:
+    """Something that starts the reading in a thread of its own, and something that waits for its result."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        futures: list[Future[Contents]] = []
+
+        def result() -> Contents:
+            if not futures:
+                raise ToolError("pg_dump wrote nothing")
+            return futures[0].result()
+
+        try:
+            yield lambda: futures.append(pool.submit(snapshot.contents, clock)), result
+        finally:
+            # whatever went wrong outside, the thread must not go on with a session that is closed next
+            for future in futures:
+                while not future.done():
+                    snapshot.give_up()
+                    with suppress(StillRunningError):
+                        future.exception(1)
+
+
+def _describe(connection: Connection, schemas: tuple[str, ...] | None) -> dict[str, object]:
+    database, encoding, server = rows(
+        connection,
+        """
+        SELECT pg_catalog.current_database(), pg_catalog.getdatabaseencoding(),
+               pg_catalog.current_setting('server_version')
+        """,
+    )[0]
+    beyond = () if schemas is None else references.left_out(connection, schemas)
+    return {
+        "database": database,
+        "encoding": encoding,
+        "locale": tables.locale(connection),
+        "server": server,
+        "schemas": schemas,
+        "left_out": (*beyond, *references.untrusted(connection, schemas)),
+        "functions": () if schemas is None else references.functions(connection, schemas),
+        "extensions": tables.extensions(connection),
+        "roles": tables.needed_roles(connection, schemas),
+    }
+
+
+def _counted(held: Mapping[str, int | None]) -> list[str]:
+    return [f"{name} ({'unknown' if count is None else count} rows)" for name, count in held.items()]
+
+
+def _check_complete(manifest: Manifest) -> None:
+    """Refuse a final export that would lose something with the database.
+
+    Raises:
+        JobError: it would; it names everything.
+    """
+    if manifest.not_dumped:
+        raise JobError(
+            f"no dump holds the rows of {listed(_counted(manifest.not_dumped))}, because an extension owns them: move "
+            "them to tables of the tenant's own"
+        )
+    if manifest.moved:
+        raise JobError(f"sequences were in use during the dump, so somebody writes: {listed(manifest.moved)}")
+
+
+def _check_partly(manifest: Manifest, proof: Restored) -> None:
+    """Rows that an extension has put there come back with the extension, and there have to be as many.
+
+    Raises:
+        JobError: there are not.
+    """
+    wrong = [
+        f"{name} has {proof.found.partly.get(name)} rows instead of {count}"
+        for name, count in manifest.partly.items()
+        if proof.found.partly.get(name) != count
+    ]
+    if wrong:
+        raise JobError(f"rows of extensions' tables did not come back: {'; '.join(wrong)}")
 
 
 def main(variables: Mapping[str, str], log: Log) -> int:
     """Export once; return the exit code: 1 when anything failed."""
     try:
+        night = Night.of(read_variables(Limits, variables))
         cloud = open_cloud(variables)
         tools = Tools(path=variables.get("PATH", os.defpath))
-        return 0 if Export(cloud=cloud, store=cloud.exports, tools=tools, log=log).all() else 1
+        return 0 if Export(cloud=cloud, store=cloud.exports, tools=tools, log=log, night=night).all() else 1
     except Exception as error:  # noqa: BLE001 - the last line of a run is a log line like all others
         text = explain(error)
         log.event("ERROR", "export.summary", text, instance="all", result="failed", error=text)

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobs.dumps.archive import Entry, table_of_contents
 from jobs.dumps.layout import Manifest
 from jobs.dumps.store import Dumps
-from jobs.dumps.tools import Tools
 from jobs.sql.errors import JobError
 
 
@@ -23,7 +23,7 @@ class _Meter:
             yield piece
 
 
-def prove(store: Dumps, tools: Tools, manifest: Manifest) -> list[str]:
+def prove(store: Dumps, manifest: Manifest) -> list[Entry]:
     """Read a dump to its end; return its table of contents.
 
     Raises:
@@ -32,23 +32,23 @@ def prove(store: Dumps, tools: Tools, manifest: Manifest) -> list[str]:
     uri = store.uri(manifest.object)
     meter = _Meter()
     problem = None
-    contents: list[str] = []
+    entries: list[Entry] = []
     with store.stream(manifest.object) as pieces:
         counted = meter.over(pieces)
         try:
-            contents = tools.listing(counted)
+            entries = table_of_contents(counted)
         except JobError as error:
             problem = error
-        for _ in counted:  # a listing that failed early has not read everything
+        for _ in counted:  # the contents come first
             pass
-    # damage first: what pg_restore says of damaged bytes only follows from it
+    # damage first: what an archive's damaged bytes seem to say only follows from it
     if meter.size != manifest.bytes:
         raise JobError(f"{uri}: has {meter.size} bytes instead of {manifest.bytes}")
     if meter.digest.hexdigest() != manifest.sha256:
         raise JobError(f"{uri}: has SHA-256 {meter.digest.hexdigest()} instead of {manifest.sha256}")
     if problem is not None:
         raise JobError(f"{uri}: {problem}")
-    data = sum(" TABLE DATA " in line for line in contents if not line.startswith(";"))
+    data = sum(entry.kind == "TABLE DATA" for entry in entries)
     if data < len(manifest.tables):
         raise JobError(f"{uri}: holds the rows of {data} tables; its manifest has {len(manifest.tables)}")
-    return contents
+    return entries

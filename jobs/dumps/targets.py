@@ -1,7 +1,8 @@
-"""The databases that the export job dumps: RDS with a token of the backup login, guests with their DSN."""
+"""The databases that the export job dumps: RDS with a ticket for a tenant's own backup login, guests with their DSN."""
 
 import hashlib
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jobs.clouds import Cloud
+from jobs.deadline import Clock, limited
 from jobs.dumps.layout import DUMPED_KINDS, EXTERNAL
-from jobs.dumps.tools import Endpoint
-from jobs.sql.catalog import kind_of
+from jobs.dumps.session import pinned_options, session
+from jobs.dumps.tools import Endpoint, seconds_left
+from jobs.sql.catalog import KINDS, kind_of
 from jobs.sql.errors import JobError
 from jobs.sql.log import Log
 from jobs.sql.postgres import Connection, ca_file, rows
@@ -28,15 +31,31 @@ from jobs.sql.registry import (
     parse_instance,
     parse_tenant,
 )
+from jobs.sql.tickets import TICKETS_DATABASE, ticket
 
 LoginState = Literal["off", "not-enforced"]
-Endpoints = Callable[[], Endpoint]
-"""A fresh way in each time: a token is good for 15 minutes, a dump takes longer."""
 
 _TENANT: Final = re.compile(TENANT_ID)
 _APPLICATION: Final = "tenantry-export"
 _VERIFYING_MODES: Final = ("verify-ca", "verify-full")
 _SAFE_MODES: Final = ("require", *_VERIFYING_MODES)
+_FRESH_S: Final = 30.0  # a ticket opens sessions for a minute
+# The SQL job's session enters every tenant's database for a moment, every ten minutes.
+_ADMIN_WAIT_S: Final = 60.0
+_ADMIN_PAUSE_S: Final = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """A way into a database.
+
+    Attributes:
+        endpoint: good for the sessions that are opened next; ask again for later ones.
+        opened: says that no more sessions will be opened.
+    """
+
+    endpoint: Callable[[], Endpoint]
+    opened: Callable[[], None]
 
 
 class Target(Protocol):
@@ -66,18 +85,20 @@ class Target(Protocol):
     def schemas(self) -> tuple[str, ...] | None:
         """What to dump, and nothing else; None for every schema."""
 
-    def endpoints(self) -> AbstractContextManager[Endpoints]:
-        """How to connect.
+    def way(self, clock: Clock) -> AbstractContextManager[Way]:
+        """How to connect, as a login that has this tenant's rights and no others.
 
         Raises:
             JobError: the credentials are missing or not good enough.
+            DeadlineError: the clock has run out.
         """
 
-    def logins(self, connection: Connection) -> LoginState:
-        """Whether the tenant's own logins are off, as they have to be before its final export.
+    def logins(self, clock: Clock) -> LoginState:
+        """Whether nobody can write any more, as it has to be before and after a final export.
 
         Raises:
-            JobError: one can log in or is logged in.
+            JobError: somebody can log in or is logged in.
+            DeadlineError: the clock has run out.
         """
 
 
@@ -112,38 +133,78 @@ class RdsTarget:
         return self.declared.generation
 
     @contextmanager
-    def endpoints(self) -> Iterator[Endpoints]:
+    def way(self, clock: Clock) -> Iterator[Way]:
+        """The backup login of this tenant alone, which acts as the owner: with a ticket, which it takes as itself."""
+        with self._platform() as (platform, where):
+            given: list[tuple[float, Endpoint]] = []
+
+            def endpoint() -> Endpoint:
+                if not given or time.monotonic() - given[-1][0] > _FRESH_S:
+                    what = "asking for a ticket"
+                    with limited(platform, seconds_left(clock), what):
+                        mine = ticket(platform, self.tenant)
+                    self.log.protect(mine.password)
+                    options = pinned_options(platform.info.server_version, role=self.declared.owner_role)
+                    parameters = {**where, "user": mine.login, "dbname": self.declared.database, "options": options}
+                    given.append((time.monotonic(), Endpoint(parameters=parameters, password=mine.password)))
+                return given[-1][1]
+
+            yield Way(endpoint=endpoint, opened=platform.close)
+
+    def logins(self, clock: Clock) -> LoginState:
+        """Asked in the platform's own database, in which no tenant has a say."""
+        until = time.monotonic() + _ADMIN_WAIT_S
+        what = "looking at the logins"
+        with self._platform() as (platform, _):
+            while True:
+                with limited(platform, seconds_left(clock), what):
+                    able, inside = self._who(platform)
+                if able or inside - {self.place.admin_user}:
+                    names = ", ".join(sorted(able | inside))
+                    raise JobError(f"{names} can still log in or is logged in; the SQL job has to end that first")
+                if not inside:
+                    return "off"
+                if time.monotonic() > until:
+                    raise JobError(f"{self.place.admin_user} is logged in; wait for its work to end")
+                time.sleep(_ADMIN_PAUSE_S)
+
+    def _who(self, platform: Connection) -> tuple[set[str], set[str]]:
+        """Logins that are on, and who is in the database or has left a prepared transaction there."""
+        backup = self.declared.platform_logins["backup"]
+        able = rows(
+            platform,
+            "SELECT rolname::pg_catalog.text FROM pg_catalog.pg_roles WHERE rolcanlogin AND rolname = ANY (%(logins)s)",
+            logins=[login for login in self.declared.every_login if login != backup],
+        )
+        inside = rows(
+            platform,
+            """
+            SELECT usename::pg_catalog.text FROM pg_catalog.pg_stat_activity
+            WHERE datname = %(database)s AND usename IS NOT NULL AND usename <> %(backup)s
+            UNION SELECT owner::pg_catalog.text FROM pg_catalog.pg_prepared_xacts WHERE database = %(database)s
+            """,
+            database=self.declared.database,
+            backup=backup,
+        )
+        return {name for (name,) in able}, {name for (name,) in inside}
+
+    @contextmanager
+    def _platform(self) -> Iterator[tuple[Connection, dict[str, str]]]:
+        """A session of the platform's backup user in its own database, and where that is."""
+        token = self.cloud.login_token(self.place, BACKUP_LOGIN)
+        self.log.protect(token)
         with ca_file(self.place.server_ca_pem, self.place.ca_bundle) as ca:
-            parameters = {
+            where = {
                 "host": self.place.host,
                 "port": str(self.place.port),
-                "user": BACKUP_LOGIN,
-                "dbname": self.declared.database,
                 "sslmode": self.place.SSLMODE,
                 "sslrootcert": str(ca),
                 "application_name": _APPLICATION,
             }
-
-            def fresh() -> Endpoint:
-                token = self.cloud.login_token(self.place, BACKUP_LOGIN)
-                self.log.protect(token)
-                return Endpoint(parameters=parameters, password=token)
-
-            yield fresh
-
-    def logins(self, connection: Connection) -> LoginState:
-        found = rows(
-            connection,
-            """
-            SELECT rolname FROM pg_roles WHERE rolname = ANY (%(logins)s) AND rolcanlogin
-            UNION SELECT usename FROM pg_stat_activity WHERE usename = ANY (%(logins)s) ORDER BY 1
-            """,
-            logins=self.declared.logins,
-        )
-        if found:
-            names = ", ".join(name for (name,) in found)
-            raise JobError(f"{names} can still log in or is logged in; the SQL job has to end that first")
-        return "off"
+            # release 15 has no setting that others lack, and in this database nobody sets any
+            parameters = {**where, "user": BACKUP_LOGIN, "dbname": TICKETS_DATABASE, "options": pinned_options(0)}
+            with session(Endpoint(parameters=parameters, password=token)) as platform:
+                yield platform, where
 
 
 class _Guest(BaseModel):
@@ -201,17 +262,22 @@ class ExternalTarget:
         return self.declared.schemas
 
     @contextmanager
-    def endpoints(self) -> Iterator[Endpoints]:
+    def way(self, clock: Clock) -> Iterator[Way]:
         secret = self.declared.backup_url_secret or self.declared.url_secret
         url = self.cloud.secrets.latest(secret)
         if url is None:
             raise JobError(f"{secret}: has no readable version")
         self.log.protect(url)
-        endpoint = read_dsn(secret, url)
-        self.log.protect(endpoint.password)
-        yield lambda: endpoint
+        given = read_dsn(secret, url)
+        self.log.protect(given.password)
+        # which settings there are depends on the release, and an unknown one is refused
+        what = "connecting"
+        with session(given.with_options(pinned_options(0))) as first, limited(first, seconds_left(clock), what):
+            version = first.info.server_version
+        endpoint = given.with_options(pinned_options(version))
+        yield Way(endpoint=lambda: endpoint, opened=lambda: None)
 
-    def logins(self, connection: Connection) -> LoginState:  # noqa: ARG002 - there is nothing to look at
+    def logins(self, clock: Clock) -> LoginState:  # noqa: ARG002 - there is nothing to look at
         return "not-enforced"
 
 
@@ -235,20 +301,19 @@ def load(cloud: Cloud, log: Log) -> Targets:
     damaged: list[tuple[str, str]] = []
     other_kinds = 0
     for name in cloud.registry.names("tenants/"):
-        content = cloud.registry.read(name)
-        if content is None:  # removed between the listing and the reading
-            continue
-        kind = kind_of(content)
-        if kind is not None and kind not in DUMPED_KINDS:
-            other_kinds += 1
-            continue
         try:
-            if kind == EXTERNAL:
+            content = cloud.registry.read(name)
+            if content is None:  # removed between the listing and the reading
+                continue
+            kind = kind_of(content)
+            if kind in KINDS and kind not in DUMPED_KINDS:
+                other_kinds += 1
+            elif kind == EXTERNAL:
                 targets.append(_guest(name, content, cloud, log))
             else:
                 targets.append(_on_rds(name, content, cloud, log))
-        except JobError as error:
-            damaged.append((name, str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others are served
+            damaged.append((name, str(error) if isinstance(error, JobError) else f"{name}: {type(error).__name__}"))
     return Targets(targets=tuple(targets), damaged=tuple(damaged), other_kinds=other_kinds)
 
 

@@ -4,20 +4,24 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Final
 
 from psycopg.conninfo import make_conninfo
 
+from jobs.deadline import Clock, limited_process
 from jobs.dumps.store import Read
 from jobs.sql.errors import JobError
 
 _KEPT: Final = ("LD_LIBRARY_PATH", "SSL_CERT_FILE")  # what finding libraries and public authorities takes
 _COMPLAINT: Final = 2_000  # characters of a program's complaint that go into an error
 _COMPRESSION: Final = "6"
+_INSTALLED: Final = "/usr/lib/postgresql"  # a folder for each release, as Debian's packages lay them out
+_VERSION_S: Final = 60.0
+_LONG_S: Final = 1_000_000.0
 
 
 # A dump takes hours on a path that may forget idle connections, and a guest that stalls must not keep others waiting.
@@ -28,6 +32,10 @@ WATCHED: Final[Mapping[str, str]] = {
     "keepalives_count": "4",
     "tcp_user_timeout": "300000",
 }
+
+
+class ToolError(JobError):
+    """A program ended with a failure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +50,40 @@ class Endpoint:
         """Without the password, so it may be an argument; of a connection that notices when nobody answers any more."""
         return make_conninfo("", **{**WATCHED, **self.parameters})
 
+    def with_options(self, options: str) -> "Endpoint":
+        """The same with further start-up options, which win over those that it has."""
+        both = f"{self.parameters.get('options', '')} {options}".strip()
+        return replace(self, parameters={**self.parameters, "options": both})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """The programs of the folders in `path`, as in the variable PATH."""
+    """The programs of the folders in `path`, as in the variable PATH.
+
+    Attributes:
+        installed: where the programs of further releases are: `{installed}/17/bin`.
+    """
 
     path: str
+    installed: str = _INSTALLED
+
+    def of_major(self, major: int) -> "Tools":
+        """Programs for a server of that release: its own if they are there, else those of PATH, if new enough.
+
+        A dump is best written by the server's own release: that release's pg_restore reads it, and so does every later.
+
+        Raises:
+            JobError: PATH has an older release only, whose pg_dump refuses the server.
+        """
+        on_path = int(self.version("pg_dump").partition(".")[0])
+        folder = Path(self.installed) / str(major) / "bin"
+        if on_path != major and (folder / "pg_dump").exists():
+            return replace(self, path=f"{folder}:{self.path}")
+        if on_path < major:
+            raise JobError(
+                f"the server is of release {major}, but pg_dump of {on_path}; the jobs' image lacks {folder}"
+            )
+        return self
 
     def program(self, name: str) -> str:
         found = shutil.which(name, path=self.path)
@@ -63,7 +99,12 @@ class Tools:
     def version(self, name: str) -> str:
         """The last word of `--version`'s first line that is a number: `18.1`."""
         done = subprocess.run(  # noqa: S603 - a program of ours without input
-            [self.program(name), "--version"], env=self.environment(), capture_output=True, text=True, check=False
+            [self.program(name), "--version"],
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_VERSION_S,
         )
         numbers = [word for word in done.stdout.split() if word[0].isdigit()]
         if done.returncode or not numbers:
@@ -71,24 +112,34 @@ class Tools:
         return numbers[0]
 
     @contextmanager
-    def dump(self, endpoint: Endpoint, snapshot: str, schemas: Sequence[str] | None) -> Iterator[Read]:
+    def dump(
+        self, endpoint: Endpoint, snapshot: str, schemas: Sequence[str] | None, *, lock_s: int, clock: Clock
+    ) -> Iterator[Read]:
         """Run pg_dump in a snapshot that another session holds open, and read its archive.
 
-        `schemas` are names, of which nothing is a wildcard; None dumps all.
+        Its first bytes come when it has locked every table that it dumps.
 
-        The reader raises JobError instead of coming to an end when pg_dump has failed: half a dump is never complete.
+        The reader raises ToolError instead of coming to an end when pg_dump has failed: half a dump is never complete.
+
+        Args:
+            endpoint: whom to ask.
+            snapshot: the name that the other session has given it.
+            schemas: names, of which nothing is a wildcard; None dumps all.
+            lock_s: seconds to wait for a lock.
+            clock: pg_dump is killed when it has run out.
         """
         arguments = [
             "--format=custom",
             f"--compress={_COMPRESSION}",
             "--no-password",
+            f"--lock-wait-timeout={lock_s}s",
             f"--snapshot={snapshot}",
             f"--dbname={endpoint.conninfo}",
         ]
         if schemas is not None:
             quoted = [name.replace('"', '""') for name in schemas]
             arguments += ["--strict-names", *(f'--schema="{name}"' for name in quoted)]
-        with self._running("pg_dump", arguments, endpoint.password, subprocess.DEVNULL) as (process, complaints):
+        with self._running("pg_dump", arguments, endpoint.password, clock) as (process, complaints):
             archive = _pipe(process.stdout)
 
             def read(size: int) -> bytes:
@@ -99,24 +150,18 @@ class Tools:
 
             yield read
 
-    def listing(self, pieces: Iterable[bytes]) -> list[str]:
-        """The archive's table of contents as pg_restore reads it; all pieces are consumed.
-
-        Raises:
-            JobError: pg_restore does not take it for an archive.
-        """
-        with tempfile.TemporaryFile() as output, self._running("pg_restore", ["--list"], None, output) as started:
-            process, complaints = started
-            _feed(process, pieces)
-            _check("pg_restore --list", process, complaints)
-            output.seek(0)
-            return output.read().decode(errors="replace").splitlines()
-
-    def restore(self, endpoint: Endpoint, pieces: Iterable[bytes], entries: Path) -> None:
+    def restore(self, endpoint: Endpoint, pieces: Iterable[bytes], entries: Path, *, clock: Clock) -> None:
         """Restore the listed entries of an archive into an empty database, as an ordinary owner would.
 
+        Args:
+            endpoint: whose rights it has.
+            pieces: the archive's bytes.
+            entries: a file of the archive's numbers, one in a line.
+            clock: pg_restore is killed when it has run out.
+
         Raises:
-            JobError: a statement failed.
+            ToolError: a statement failed.
+            DeadlineError: it did not end in time.
         """
         arguments = [
             "--exit-on-error",
@@ -127,16 +172,17 @@ class Tools:
             "--no-publications",
             "--no-security-labels",
             "--no-subscriptions",
+            "--no-tablespaces",
             f"--use-list={entries}",
             f"--dbname={endpoint.conninfo}",
         ]
-        with self._running("pg_restore", arguments, endpoint.password, subprocess.DEVNULL) as (process, complaints):
+        with self._running("pg_restore", arguments, endpoint.password, clock) as (process, complaints):
             _feed(process, pieces)
             _check("pg_restore", process, complaints)
 
     @contextmanager
     def _running(
-        self, name: str, arguments: Sequence[str], password: str | None, output: IO[bytes] | int
+        self, name: str, arguments: Sequence[str], password: str, clock: Clock
     ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
         reads = name == "pg_dump"
         with (
@@ -144,15 +190,38 @@ class Tools:
             subprocess.Popen(  # noqa: S603 - a program of ours; every argument is one string
                 [self.program(name), *arguments],
                 stdin=subprocess.DEVNULL if reads else subprocess.PIPE,
-                stdout=subprocess.PIPE if reads else output,
+                stdout=subprocess.PIPE if reads else subprocess.DEVNULL,
                 stderr=complaints,
                 env=self.environment(password),
             ) as process,
         ):
             try:
-                yield process, complaints
+                with limited_process(process, seconds_left(clock), name):
+                    yield process, complaints
             finally:
                 process.kill()
+
+
+def seconds_left(clock: Clock) -> float:
+    """What is left of a limit, to a tenth of a second; very long without one."""
+    left = clock.remaining()
+    return _LONG_S if left is None else round(left, 1)
+
+
+def when_first(read: Read, act: Callable[[], None]) -> Read:
+    """Read as before, but do something once when the first bytes have come."""
+    done = False
+
+    def reading(size: int) -> bytes:
+        nonlocal done
+        if done:
+            return read(size)
+        first = read(1)
+        done = True
+        act()
+        return first + read(size - 1) if first and size > 1 else first
+
+    return reading
 
 
 def _feed(process: subprocess.Popen[bytes], pieces: Iterable[bytes]) -> None:
@@ -175,7 +244,7 @@ def _check(name: str, process: subprocess.Popen[bytes], complaints: IO[bytes]) -
     if code := process.wait():
         complaints.seek(0)
         text = " ".join(complaints.read(_COMPLAINT).decode(errors="replace").split())
-        raise JobError(f"{name} ended with {code}: {text or 'without a word'}")
+        raise ToolError(f"{name} ended with {code}: {text or 'without a word'}")
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
