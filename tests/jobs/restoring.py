@@ -68,9 +68,7 @@ class Shelf:
         return code, last
 
     def restore(self, tenant: str, uri: str, *arguments: str, **changes: str) -> tuple[int, dict[str, Any]]:
-        return self.run(
-            "restore", "--instance", INSTANCE, "--tenant", tenant, "--export", uri, *arguments, **changes
-        )
+        return self.run("restore", "--instance", INSTANCE, "--tenant", tenant, "--export", uri, *arguments, **changes)
 
     def databases(self) -> dict[str, str]:
         """Names that tenants' databases have, with their owners."""
@@ -91,7 +89,9 @@ class Shelf:
                 *session.execute(
                     "SELECT roleid::regrole::text, member::regrole::text, admin_option FROM pg_auth_members ORDER BY 1, 2"
                 ).fetchall(),
-                *session.execute("SELECT setrole::regrole::text, setconfig FROM pg_db_role_setting ORDER BY 1").fetchall(),
+                *session.execute(
+                    "SELECT setrole::regrole::text, setconfig FROM pg_db_role_setting ORDER BY 1"
+                ).fetchall(),
             ]
 
 

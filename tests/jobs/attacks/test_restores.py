@@ -98,7 +98,11 @@ def strangers(world: World) -> Iterator[list[str]]:
     """Try to enter the new database all the while, as beta's login and as one that has nothing but PUBLIC's rights."""
     with world.server.bootstrap() as session:
         session.execute("CREATE ROLE stranger LOGIN PASSWORD 'stranger-pw-1'")
-    logins = {"stranger": "stranger-pw-1", "tn_beta_a": world.password("beta", 1), "tn_acme_a": world.password("acme", 1)}
+    logins = {
+        "stranger": "stranger-pw-1",
+        "tn_beta_a": world.password("beta", 1),
+        "tn_acme_a": world.password("acme", 1),
+    }
     entered: list[str] = []
     attempts = [0]
     over = threading.Event()
@@ -161,7 +165,10 @@ def test_nobody_enters_the_new_database_from_its_creation_to_its_end(shelf: Shel
     with strangers(shelf.world) as entered:
         for _ in range(3):
             assert shelf.restore("acme", uri)[0] == 0
-            assert shelf.run("discard", "--instance", "shared-a-1", "--tenant", "acme", "--name", "restored_tn_acme")[0] == 0
+            assert (
+                shelf.run("discard", "--instance", "shared-a-1", "--tenant", "acme", "--name", "restored_tn_acme")[0]
+                == 0
+            )
     assert entered == []
 
 
