@@ -1,7 +1,7 @@
 """Jobs that die in the middle (signal 9) and are run again: everything is right in the end, wherever it was.
 
-Each scenario is run once to its end to count what it changes, and then killed before one change after the other, or before
-some of them in `make test`. Between two changes it makes no difference where a job was killed.
+Each scenario is run once to its end to count what it changes, and then killed before one change after the other, or
+before some of them in `make test`. Between two changes it makes no difference where a job was killed.
 """
 
 import os
@@ -18,7 +18,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from jobs.sql.__main__ import main
 from tests.jobs.amazon import Account
 from tests.jobs.attacks.conftest import EVERYTHING
 from tests.jobs.attacks.sites import CloudSql, Rds
@@ -28,11 +27,10 @@ from tests.jobs.test_removal import mark
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(3600)]
 
-POINTS = 1_000 if EVERYTHING else 4
+POINTS = 12 if EVERYTHING else 2
 _LIMIT = 120  # seconds; a job of two tenants takes one or two
-_ROLES = {
-    f"tn_{tenant}_{kind}" for tenant in ("acme", "beta") for kind in ("owner", "a", "b", "worker", "migrator", "backup")
-}
+_KINDS = ("owner", "a", "b", "worker", "migrator", "backup")
+_ROLES = {f"tn_{tenant}_{kind}" for tenant in ("acme", "beta") for kind in _KINDS}
 
 Used = CloudSql | Rds
 
@@ -43,7 +41,7 @@ def variables(site: Used) -> dict[str, str]:
 
 
 def killed(site: Used, point: int, *arguments: str) -> tuple[int, int]:
-    """Run a job as a process of its own and kill it at one change; return its exit code and how many changes it made."""
+    """Run a job as a process of its own and kill it at one change; return its exit code and its number of changes."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "changes"
         command = [sys.executable, "-m", "tests.jobs.killed", str(point), str(result), *arguments]
@@ -216,7 +214,7 @@ def test_a_killed_run_is_made_good_by_the_next(server: Postgres, path: str, clou
         assert changes > 0
         all_is_right(site, scenario)
     count = min(POINTS, changes)
-    for point in sorted({1 + (changes - 1) * number // max(1, count - 1) for number in range(count)}):
+    for point in sorted({1 + changes * number // (count + 1) for number in range(1, count + 1)}):
         with fresh(form, server, path) as site:
             scenario.prepare(site)
             assert killed(site, point, *scenario.command)[0] == -signal.SIGKILL

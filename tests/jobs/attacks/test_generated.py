@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from jobs import export
 from jobs.sql.__main__ import main
 from tests.jobs.amazon import INSTANCE as RDS_INSTANCE
 from tests.jobs.amazon import Account
@@ -229,7 +230,7 @@ def test_on_rds_nothing_runs_with_more_rights(account: Account, server: Postgres
         return Form(
             server,
             job,
-            None,
+            lambda: used.run(export.main),
             RDS_INSTANCE,
             lambda tenant: used.password(tenant, 1),
             lambda tenant: used.get(f"status/{tenant}.json"),
