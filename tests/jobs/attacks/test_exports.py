@@ -84,6 +84,9 @@ SETTINGS = """
     ALTER DATABASE tn_acme SET bytea_output = escape;
     ALTER DATABASE tn_acme SET DateStyle = 'German';
     ALTER DATABASE tn_acme SET quote_all_identifiers = on;
+    ALTER DATABASE tn_acme SET exit_on_error = on;
+    ALTER DATABASE tn_acme SET TimeZone = 'Asia/Tokyo';
+    ALTER DATABASE tn_acme SET extra_float_digits = -5;
     ALTER DATABASE tn_acme SET role = 'pg_database_owner';
 """
 
@@ -121,8 +124,10 @@ class TestNothingRuns:
         ear = Ear(acme.server.folder / "server.log")
         assert of(exported(acme), "export.result", "result", "rows") == [("ok", 509)]
         assert ear.heard() == set()
+        code, lines = acme.run(drill.main)  # and no setting has made its way into what is compared
+        assert (code, of(lines, "drill.result", "result", "compared")) == (0, [("ok", "content")]), lines
         with acme.server.bootstrap("tn_acme") as singing:  # and the canary can sing
-            singing.execute("SET search_path = public; SET statement_timeout = 0")
+            singing.execute("SET search_path = public; SET statement_timeout = 0; SET exit_on_error = off")
             singing.execute("SET ROLE tn_acme_owner")
             singing.execute("SELECT w + 1 FROM public.trap WHERE id > 0")
         assert ear.heard() >= {("index", acme.server.superuser, "tn_acme_owner")}
