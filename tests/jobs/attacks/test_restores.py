@@ -69,7 +69,8 @@ PLACES = {
     "view": f"CREATE TABLE public.t (x integer);\n{ROWS}"
     "CREATE MATERIALIZED VIEW public.m AS SELECT public.sing(x) FROM public.t;\n"
     "CREATE VIEW public.v AS SELECT public.sing(x) AS y FROM public.t;\nSELECT sum(y) FROM public.v;\n",
-    "rule": "CREATE TABLE public.t (x integer);\nCREATE RULE r AS ON UPDATE TO public.t DO ALSO SELECT public.sing(1);\n"
+    "rule": "CREATE TABLE public.t (x integer);\n"
+    "CREATE RULE r AS ON UPDATE TO public.t DO ALSO SELECT public.sing(1);\n"
     f"{ROWS}UPDATE public.t SET x = x;\n",
     "policy": f"CREATE TABLE public.t (x integer);\n{ROWS}ALTER TABLE public.t ENABLE ROW LEVEL SECURITY;\n"
     "CREATE POLICY p ON public.t USING (public.sing(x) > 0);\nSELECT count(*) FROM public.t;\n",
