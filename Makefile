@@ -12,7 +12,7 @@ SANDBOX := $(RUN) -m sandbox
 CHOSEN := --stack $(STACK)$(if $(EXAMPLE), --example $(EXAMPLE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test preview up refresh recover destroy test lint bench clean
+.PHONY: help setup setup-test preview up refresh recover destroy test attacks lint bench bench-jobs clean
 
 help: ## List the commands
 	@awk -F ":.*## " "/^[a-z-]+:.*## / {printf \"  make %-11s %s\\n\", \$$1, \$$2}" $(MAKEFILE_LIST)
@@ -57,6 +57,15 @@ setup-test: setup ## What only the tests need: a PostgreSQL server
 test: setup-test ## All tests: unit, components, policies, contract, jobs, engine
 	@$(RUN) -m pytest
 
+# Each release is one of the tests' own servers; one that cannot be had stops the command and is named.
+MAJORS ?= 15,16,17,18
+comma := ,
+
+attacks: setup-test ## A hostile tenant against the jobs, on PostgreSQL 15, 16, 17 and 18; MAJORS=15,18 chooses
+	@$(RUN) -m tests.jobs.majors $(subst $(comma), ,$(MAJORS))
+	@ATTACKS=all POSTGRES_MAJORS=$(MAJORS) $(RUN) -m pytest tests/jobs/attacks tests/jobs/test_apply.py \
+		tests/jobs/test_rds.py tests/jobs/test_kills.py
+
 lint: .venv/packages.stamp ## Ruff and mypy
 	@$(RUN) -m ruff check
 	@$(RUN) -m ruff format --check
@@ -64,6 +73,9 @@ lint: .venv/packages.stamp ## Ruff and mypy
 
 bench: setup ## Preview time and memory against a flat program; a tenant's cost by kind
 	@$(RUN) -m bench
+
+bench-jobs: setup-test ## The SQL job with nothing to do, per tenant, at 20, 200 and 1,000 tenants
+	@$(RUN) -m bench --sql-job
 
 clean: ## Forget the sandbox: its states and its clouds
 	@rm -rf .sandbox

@@ -13,12 +13,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from bench import report
+from bench import report, sql_job
 from bench.budget import BudgetError, KindCost, check, kind_costs
 from bench.config import KINDS, kinds_of, shared_tenants, write_config, write_kinds_config
 from bench.kinds import FEW, MORE, compare
 from bench.measure import EMPTY_PACK, PACK, RESOURCE_PACK, Bench, BenchError, Sample, phase
 from bench.recording import differences, read
+from bench.sql_job import SqlJobError
 from settings.types import Cloud
 
 _RUNS: Final[dict[str, tuple[str, Path | None]]] = {
@@ -30,6 +31,7 @@ _RUNS: Final[dict[str, tuple[str, Path | None]]] = {
     "hooks": ("hooks", None),
     "resource rules": ("program", RESOURCE_PACK),
 }
+_SIZES: Final = [10, 100, 400]
 _FEW: Final = 200
 _RESOLVED: Final = 10_000
 _RESOLVED_PER_POOL: Final = 200
@@ -44,9 +46,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"bench: {time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
 
     try:
+        if options.sql_job:
+            return _sql_job(options, say)
         with tempfile.TemporaryDirectory(prefix="tenantry-bench-") as scratch:
             found = _run(Path(scratch), options, say)
-    except (BenchError, BudgetError) as error:
+    except (BenchError, BudgetError, SqlJobError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     if options.json:
@@ -54,11 +58,21 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _sql_job(options: argparse.Namespace, say: Callable[[str], None]) -> int:
+    sizes = options.tenants if options.tenants != _SIZES else list(sql_job.SIZES)
+    found = sql_job.measure(sizes, options.repeat or 3, say)
+    _print([sql_job.HEADER, *(result.line() for result in found)])
+    return 0
+
+
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--tenants", type=int, nargs="+", default=[10, 100, 400], metavar="N", help="sizes to preview")
+    parser.add_argument("--tenants", type=int, nargs="+", default=_SIZES, metavar="N", help="sizes to measure")
     parser.add_argument("--repeat", type=int, metavar="R", help="repetitions of every size (default: fewer the larger)")
     parser.add_argument("--kinds", action="store_true", help="only the comparison of the kinds of tenants")
+    parser.add_argument(
+        "--sql-job", action="store_true", help="only the SQL job with nothing to do, on a real server (20, 200, 1000)"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="few tenants and kinds, once: shows that it works, measures nothing"
     )

@@ -1,7 +1,7 @@
 """Limits on the client's side: whatever a server does, a step ends in time and the next tenant has its turn.
 
-A statement time-out is the server's, and a tenant's code may swallow it (`EXCEPTION WHEN query_canceled`). So a watchdog
-here closes the connection instead, which needs nothing from the server.
+A statement time-out is the server's, and a tenant's code may swallow it (`EXCEPTION WHEN query_canceled`). So a
+watchdog here closes the connection instead, which needs nothing from the server.
 """
 
 import os

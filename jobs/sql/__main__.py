@@ -1,4 +1,4 @@
-"""The job's command: `python -m jobs.sql [apply | verify --instance KEY]`; see jobs/README.md."""
+"""The job's command: `python -m jobs.sql [apply | verify | end-sessions]`; see jobs/README.md."""
 
 import argparse
 import os
@@ -14,6 +14,7 @@ from jobs.environment import Variables, read
 from jobs.sql import catalog
 from jobs.sql.apply import Apply, explain
 from jobs.sql.log import Log
+from jobs.sql.sessions import end_of_tenant
 from jobs.sql.verify import Verify
 
 _VERIFY_LIMIT_S: Final = 3_600.0  # counting reads whole tables; a drill's copy has no users to protect
@@ -34,6 +35,9 @@ def main(arguments: Sequence[str], variables: Mapping[str, str], log: Log) -> in
     parser = argparse.ArgumentParser(prog="python -m jobs.sql")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("apply", help="isolate every tenant of the registry (the default)")
+    ending = commands.add_parser("end-sessions", help="end every session of one tenant's logins, now")
+    ending.add_argument("--instance", required=True, metavar="KEY", help="the instance's key in the registry")
+    ending.add_argument("--tenant", required=True, metavar="ID", help="whose sessions")
     verifying = commands.add_parser("verify", help="check a restored copy of an instance, or the instance itself")
     verifying.add_argument("--instance", required=True, metavar="KEY", help="the instance's key in the registry")
     verifying.add_argument("--host", help="where the restored copy listens; its CA comes from SERVER_CA_PEM")
@@ -43,6 +47,9 @@ def main(arguments: Sequence[str], variables: Mapping[str, str], log: Log) -> in
         environment = read(Environment, variables)
         cloud = open_cloud(variables)
         found = catalog.load(cloud.registry, cloud.scope)
+        if options.command == "end-sessions":
+            end_of_tenant(found, options.instance, options.tenant, cloud.admin_password, log)
+            return 0
         if options.command == "verify":
             check = Verify(
                 admin_password=cloud.admin_password,

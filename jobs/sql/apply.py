@@ -243,8 +243,11 @@ class _OnInstance:
     def _attempt(self, lock: Connection, tenant: Tenant, step: Callable[[], None]) -> bool:
         """Run a step for one tenant and report its failure; a lost lock fails the whole instance."""
         if not self.job.clock.allows(1):
+            # its status stays what it was: nothing has been looked at, and the oldest one comes first in the next run
             self.missed.append(tenant.id)
-            self._fail(tenant, JobError(f"{tenant.id}: not reached in the {self.job.clock.limit_s:g} s of this run"))
+            self.failed.add(tenant.id)
+            text = f"{tenant.id}: not reached in the {self.job.clock.limit_s:g} s of this run"
+            self._event("ERROR", "sql_job.tenant", text, tenant=tenant.id, result="not_reached", error=text)
             return False
         rows(lock, "SELECT 1")
         with self.job.log.scope():
@@ -265,8 +268,8 @@ class _OnInstance:
             try:
                 if before is not None and before.rotation > tenant.rotation:
                     raise JobError(
-                        f"tenants/{tenant.id}.json: is of rotation {tenant.rotation}, but rotation {before.rotation} has "
-                        "been applied; run the program's `up` to the end, then this"
+                        f"tenants/{tenant.id}.json: is of rotation {tenant.rotation}, but rotation {before.rotation} "
+                        "has been applied; run the program's `up` to the end, then this"
                     )
                 if tenant.state == "active":
                     content = self.job.secrets.latest(tenant.credential_secret)
@@ -326,8 +329,8 @@ class _OnInstance:
         lost = (before is not None and before.isolated) or self.job.secrets.latest(tenant.url_secret) is not None
         if lost and not tenant.recreate_after_loss:
             raise JobError(
-                f"{tenant.id}: no database {tenant.database} on {self._instance.key}, and it was in use before; restore "
-                f"it ({RESTORE_GUIDE}), or set recreate_after_loss on its entry for an empty one"
+                f"{tenant.id}: no database {tenant.database} on {self._instance.key}, and it was in use before; "
+                f"restore it ({RESTORE_GUIDE}), or set recreate_after_loss on its entry for an empty one"
             )
         database = isolation.make_database(common, tenant, self._instance)
         message = f"made the database {tenant.database}{', empty, after its loss' if lost else ''}"
@@ -426,7 +429,7 @@ class _OnInstance:
 
     @contextmanager
     def _changing(self, tenant: Tenant, server: Server) -> Iterator[Connection]:
-        """The administrator's session for changes in the maintenance database, one for all tenants, within the limit."""
+        """The administrator's one session for changes in the maintenance database, within a tenant's limit."""
         if self._common is None or self._common.closed or self._common.broken:
             token = self.job.admin_password(self._instance)
             self.job.log.protect(token)

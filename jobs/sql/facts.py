@@ -34,8 +34,8 @@ _REACHES_ALL: Final = ("SUPERUSER", "CREATEROLE")
 def undeclared(cluster: Cluster, instance: Instance, tenants: Iterable[Tenant]) -> tuple[list[str], list[str]]:
     """What nobody declared on the server as a whole.
 
-    Returns what reaches every tenant (a role with attributes, or with the rights of the administrator or of PostgreSQL's
-    own powerful roles), and what is merely there.
+    Returns what reaches every tenant (a role with attributes, or with the rights of the administrator or of
+    PostgreSQL's own powerful roles), and what is merely there.
     """
     wrong: list[str] = []
     harmless: list[str] = []
@@ -157,9 +157,9 @@ def _setting_violations(cluster: Cluster, tenant: Tenant, idle_in_transaction_ms
         name, _, value = setting.partition("=")
         if role in tenant.every_login and database is None and setting == becomes:
             continue
-        if role in tenant.logins and database == tenant.database and name in limits:
-            if idle_in_transaction_ms is None or value == limits[name]:
-                continue
+        limited = role in tenant.logins and database == tenant.database and name in limits
+        if limited and (idle_in_transaction_ms is None or value == limits[name]):
+            continue
         places = [f"role {role}" if role else "", f"database {database}" if database else ""]
         where = " in ".join(place for place in places if place)
         wrong.append(f"{where} sets {setting}, which nobody declared")

@@ -133,7 +133,7 @@ def ensure_tickets_database(connection: Connection, cluster: Cluster, instance: 
     if database is None or not _granted_exactly(database, wanted, instance):
         grants, owner = ((), None) if database is None else (database.grants, database.owner)
         with connection.transaction():
-            _grant_exactly(connection, TICKETS_DATABASE, grants, owner, wanted, instance)
+            _grant_exactly(connection, TICKETS_DATABASE, grants, owner=owner, wanted=wanted, instance=instance)
     if database is None or database.limit != -1:
         run(connection, "ALTER DATABASE {name} CONNECTION LIMIT -1", name=TICKETS_DATABASE)
 
@@ -192,10 +192,12 @@ def ensure_roles(connection: Connection, cluster: Cluster, tenant: Tenant, insta
         *_role_changes(connection, cluster, tenant),
         *_membership_changes(connection, cluster, tenant, instance),
     ]
-    for login in tenant.every_login:
-        # What an application creates belongs to the owner from the start, so the login can change at any time.
-        if f"role={tenant.owner_role}" not in cluster.settings_of(login, None):
-            changes.append(_set_role(connection, login, tenant.owner_role))
+    # What an application creates belongs to the owner from the start, so the login can change at any time.
+    changes += [
+        _set_role(connection, login, tenant.owner_role)
+        for login in tenant.every_login
+        if f"role={tenant.owner_role}" not in cluster.settings_of(login, None)
+    ]
     _insist_on(connection, tenant, changes)
 
 
@@ -331,7 +333,14 @@ def ensure_database(connection: Connection, database: Database | None, tenant: T
     wanted = may_connect(tenant, instance)
     if database.owner != tenant.owner_role or not _granted_exactly(database, wanted, instance):
         changes.append(
-            lambda: _grant_exactly(connection, tenant.database, database.grants, tenant.owner_role, wanted, instance)
+            lambda: _grant_exactly(
+                connection,
+                tenant.database,
+                database.grants,
+                owner=tenant.owner_role,
+                wanted=wanted,
+                instance=instance,
+            )
         )
     _insist_on(connection, tenant, changes)
 
@@ -483,10 +492,12 @@ def _membership_changes(connection: Connection, cluster: Cluster, tenant: Tenant
             right.add((membership.role, membership.member))
         else:
             changes.append(_taking_back(connection, membership))
-    for login in tenant.every_login:
-        if (tenant.owner_role, login) not in right:
-            # Only SET: a session that did not ask for the owner's rights does not have them.
-            changes.append(_giving(connection, tenant.owner_role, login, _MAY_ASK))
+    # Only SET: a session that did not ask for the owner's rights does not have them.
+    changes += [
+        _giving(connection, tenant.owner_role, login, _MAY_ASK)
+        for login in tenant.every_login
+        if (tenant.owner_role, login) not in right
+    ]
     for role in ours:
         # The administrative role gives objects to the owner, and ends sessions of the logins without asking anybody.
         if (role, instance.admin_role) not in right:
@@ -553,7 +564,13 @@ def _granted_exactly(database: Database, wanted: list[str], instance: Instance) 
 
 
 def _grant_exactly(
-    connection: Connection, name: str, grants: Sequence[Grant], owner: str | None, wanted: list[str], instance: Instance
+    connection: Connection,
+    name: str,
+    grants: Sequence[Grant],
+    *,
+    owner: str | None,
+    wanted: list[str],
+    instance: Instance,
 ) -> None:
     """Let just these connect.
 

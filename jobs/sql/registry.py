@@ -52,6 +52,7 @@ _CLOUD_SQL_ROLES: Final = frozenset(
     {
         "cloudsqladmin",
         "cloudsqlagent",
+        "cloudsqlconnpooladmin",
         "cloudsqliamgroup",
         "cloudsqliamgroupserviceaccount",
         "cloudsqliamgroupuser",
@@ -61,6 +62,7 @@ _CLOUD_SQL_ROLES: Final = frozenset(
         "cloudsqlimportexport",
         "cloudsqlinactiveuser",
         "cloudsqllogical",
+        "cloudsqlobservability",
         "cloudsqlobservabilityadmin",
         "cloudsqlobservabilityuser",
         "cloudsqlreplica",

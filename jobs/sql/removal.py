@@ -14,13 +14,18 @@ from typing import Final, Literal
 import psycopg
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from jobs.deadline import Clock
+from jobs.deadline import Clock, limited
+from jobs.dumps.layout import contents_digest
+from jobs.dumps.tables import contents
+from jobs.sql import tickets
 from jobs.sql.errors import JobError
 from jobs.sql.log import Log
 from jobs.sql.postgres import Connection, Server, acting_for, has_grant_options, message_of, rows, run
 from jobs.sql.registry import ROLE_NAME, TENANT_ID, Instance, Status
+from jobs.sql.sessions import await_end
 from jobs.sql.stores import AdminPassword, Objects
 
+_COMPARE_LIMIT_S: Final = 900.0
 _DROP_TIMEOUT_MS: Final = 600_000  # it waits for a checkpoint and unlinks every file
 _TENANT: Final = re.compile(TENANT_ID)
 # Ids hold no underscore, so each name leads back to the one id that it came from.
@@ -40,6 +45,7 @@ class _Marker(BaseModel):
 
     tenant: str
     exported_at: AwareDatetime
+    contents: str | None = None
     logins: Literal["off"] = "off"
 
 
@@ -50,7 +56,7 @@ class Remains:
     Attributes:
         owner: owner of its database; None when there is no database.
         roles: those of its roles that exist, the owner last.
-        open: those of the roles that can log in.
+        open: those of the roles that can log in and write; the backup login is the one that shows what is left.
     """
 
     tenant: str
@@ -99,7 +105,7 @@ class Removal:
             try:
                 if not declared:
                     raise UnprovedError("the registry lists no tenant at all")
-                self._remove(item, lock, instance)
+                self._remove(item, lock, instance, server)
             except Exception as error:  # noqa: BLE001 - see above
                 self._left.add(item.tenant)
                 self._report(f"{item} has no entry any more and stays", error, item.tenant, instance.key)
@@ -127,9 +133,12 @@ class Removal:
         except Exception as error:  # noqa: BLE001 - the next run tries again
             self._report("cannot tidy up the statuses of removed tenants", error, None, None)
 
-    def _remove(self, item: Remains, lock: Connection, instance: Instance) -> None:
-        self._prove(item.tenant)
+    def _remove(self, item: Remains, lock: Connection, instance: Instance, server: Server) -> None:
+        marker = self._prove(item.tenant)
         _prove_left(lock, item, instance)
+        if item.owner is not None:
+            self._prove_unchanged(item, marker, lock, server)
+            _prove_left(lock, item, instance)
         # The lock could have gone with its session, and the entry may have come back: both are looked at last.
         rows(lock, "SELECT 1")
         if self._is_declared(item.tenant):
@@ -147,7 +156,35 @@ class Removal:
             roles=len(item.roles),
         )
 
-    def _prove(self, tenant: str) -> None:
+    def _prove_unchanged(self, item: Remains, marker: _Marker, lock: Connection, server: Server) -> None:
+        """Compare the database with what was exported, row by row and with the tenant's own rights only.
+
+        Raises:
+            UnprovedError: something was written since, or it cannot be told.
+        """
+        if marker.contents is None:
+            raise UnprovedError("the marker of its final export does not say what was exported; an older job wrote it")
+        login = f"{item.database}_backup"
+        if login not in item.roles:
+            raise UnprovedError(f"it has no {login}, which would show whether anything was written since")
+        limit = min(_COMPARE_LIMIT_S, _COMPARE_LIMIT_S if (left := self.clock.remaining()) is None else left)
+        password = tickets.mint(lock, login)
+        self.log.protect(password)
+        try:
+            with (
+                server.connect(
+                    user=login, password=password, database=item.database, statement_timeout_ms=0, default_role=True
+                ) as own,
+                limited(own, limit, f"reading {item.database}"),
+            ):
+                found = contents_digest(contents(own))
+        except JobError as error:
+            raise UnprovedError(f"cannot compare it with its final export: {error}") from None
+        await_end(lock, login)
+        if found != marker.contents:
+            raise UnprovedError("it has other rows than its final export: something was written since")
+
+    def _prove(self, tenant: str) -> _Marker:
         """Have the stores prove that the tenant was offboarded.
 
         The marker is the one that its last entry asked for, and still younger than the end of its logins: a drop
@@ -173,6 +210,7 @@ class Removal:
                 f"its final export is of {marker.exported_at.isoformat()}, but its logins were on until "
                 f"{off_since.isoformat()}"
             )
+        return marker
 
     def _offboarded(self, tenant: str) -> tuple[str, datetime]:
         """Which marker its last entry asked for, and since when its logins have been off."""
@@ -207,9 +245,14 @@ class Removal:
 
 def remains(connection: Connection) -> list[Remains]:
     """What the server has that is named like a tenant's, sorted by tenant."""
-    owners = dict(_ours(rows(connection, "SELECT datname, pg_get_userbyid(datdba) FROM pg_database"), _DATABASE))
+    owners = dict(
+        _ours(
+            rows(connection, "SELECT datname, pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database"),
+            _DATABASE,
+        )
+    )
     roles: dict[str, dict[str, bool]] = {}
-    for name, can_login in rows(connection, "SELECT rolname, rolcanlogin FROM pg_roles"):
+    for name, can_login in rows(connection, "SELECT rolname, rolcanlogin FROM pg_catalog.pg_roles"):
         for tenant, _ in _ours([(name, can_login)], ROLE_NAME):
             roles.setdefault(tenant, {})[name] = can_login
     return [
@@ -217,7 +260,7 @@ def remains(connection: Connection) -> list[Remains]:
             tenant=tenant,
             owner=owners.get(tenant),
             roles=tuple(sorted(found := roles.get(tenant, {}))),
-            open=tuple(sorted(name for name, can_login in found.items() if can_login)),
+            open=tuple(sorted(name for name, can_login in found.items() if can_login and not name.endswith("_backup"))),
         )
         for tenant in sorted(owners.keys() | roles.keys())
     ]
@@ -243,15 +286,20 @@ def _prove_left(connection: Connection, item: Remains, instance: Instance) -> No
     if item.owner not in (None, f"{item.database}_owner"):
         raise UnprovedError(f"database {item.database} belongs to {item.owner}")
     # never by force: a session is somebody at work, or an export
-    query = "SELECT DISTINCT usename::text FROM pg_stat_activity WHERE datname = %(name)s AND usename IS NOT NULL"
+    query = """
+        SELECT DISTINCT usename::pg_catalog.text FROM pg_catalog.pg_stat_activity
+        WHERE datname = %(name)s AND usename IS NOT NULL
+    """
     if users := sorted(name for (name,) in rows(connection, query, name=item.database)):
         raise UnprovedError(f"sessions of {', '.join(users)} are in database {item.database}")
 
 
 def drop_database(connection: Connection, database: str, owner: str) -> None:
     """Drop a database that nobody is in; needs, and takes, the rights of its owner, who goes next."""
-    rows(connection, "SELECT set_config('statement_timeout', %(ms)s, false)", ms=str(_DROP_TIMEOUT_MS))
-    if not rows(connection, "SELECT pg_has_role(current_user, %(owner)s, 'USAGE')", owner=owner)[0][0]:
+    run(connection, "SET statement_timeout = {literal}", literal=_DROP_TIMEOUT_MS)
+    if not rows(
+        connection, "SELECT pg_catalog.pg_has_role(current_user, %(owner)s::pg_catalog.name, 'USAGE')", owner=owner
+    )[0][0]:
         if has_grant_options(connection):
             run(connection, "GRANT {owner} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE", owner=owner)
         else:

@@ -1,22 +1,76 @@
 """Ends the sessions of logins, and changes logins whose owner holds on to them.
 
-A tenant may lock its own login's row (`BEGIN; ALTER ROLE tn_acme_a PASSWORD 'x'`), so that any change of that login waits
-for it. Ending sessions waits for nobody: so it comes first, and again while a change is kept waiting.
+A tenant may lock its own login's row (`BEGIN; ALTER ROLE tn_acme_a PASSWORD 'x'`), so that any change of that login
+waits for it. Ending sessions waits for nobody: so it comes first, and again while a change is kept waiting.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from psycopg import errors
 
-from jobs.sql.errors import JobError
-from jobs.sql.postgres import Connection, acting_for, rows, run
+from jobs.sql.catalog import Catalog
+from jobs.sql.errors import ConnectError, JobError
+from jobs.sql.log import Log
+from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, acting_for, open_server, rows, run
+from jobs.sql.stores import AdminPassword
 
 _END_OF_SESSIONS: Final = 10.0  # seconds until a terminated session has to be gone
+_PATIENCE: Final = 60.0  # seconds of knocking at a server whose lock table is full
 _POLL: Final = 0.02
 _ATTEMPTS: Final = 20
 _ATTEMPT_LOCK_MS: Final = 500
+
+
+def end_of_tenant(catalog: Catalog, key: str, tenant_id: str, admin_password: AdminPassword, log: Log) -> None:
+    """End every session of one tenant, its platform logins' too.
+
+    A login may have filled the lock table that all databases share. Then a new session gets in only when somebody gives
+    a lock back, so this knocks for a minute; ending sessions itself takes no lock of that table.
+
+    Raises:
+        JobError: the registry has no such tenant on that instance.
+        ConnectError: it did not get in; what is left then is to restart the instance.
+    """
+    group = next((group for group in catalog.groups if group.instance.key == key), None)
+    tenant = next((tenant for tenant in (group.tenants if group else ()) if tenant.id == tenant_id), None)
+    if group is None or tenant is None:
+        raise JobError(f"--instance {key} --tenant {tenant_id}: the registry has no such tenant there")
+    token = admin_password(group.instance)
+    log.protect(token)
+    with (
+        open_server(group.instance) as server,
+        _knock(server, group.instance.admin_user, token) as connection,
+    ):
+        ended = end_sessions(connection, tenant.every_login)
+    log.event(
+        "INFO",
+        "sql_job.sessions_ended",
+        f"ended {ended} sessions of {tenant_id}, as asked",
+        tenant=tenant_id,
+        instance=key,
+        sessions=ended,
+    )
+
+
+def await_end(connection: Connection, login: str) -> None:
+    """Wait for a session that its client has closed: its backend takes a moment to go. Nothing is ended here."""
+    deadline = time.monotonic() + _END_OF_SESSIONS
+    while _sessions(connection, [login], None) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+
+
+def _knock(server: Server, user: str, password: str) -> Connection:
+    deadline = time.monotonic() + _PATIENCE
+    eager = replace(server, pause=lambda _: time.sleep(_POLL))
+    while True:
+        try:
+            return eager.admin(user=user, password=password, database=MAINTENANCE_DATABASE)
+        except ConnectError as error:
+            if "out of shared memory" not in str(error) or time.monotonic() > deadline:
+                raise
 
 
 def end_sessions(connection: Connection, logins: Sequence[str], *, database: str | None = None) -> int:
@@ -74,7 +128,7 @@ def insist(connection: Connection, logins: Sequence[str], change: Callable[[], N
 
 
 def _terminate(connection: Connection, pid: int, login: str) -> None:
-    """The administrator is a member of every tenant's login, so this needs no grant, and so no lock that may be held."""
+    """The administrator is a member of every tenant's login, so this needs no grant, and no lock that may be held."""
     query = "SELECT pg_catalog.pg_terminate_backend(%(pid)s)"
     try:
         rows(connection, query, pid=pid)

@@ -1,8 +1,6 @@
 import hashlib
 import io
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,9 @@ import pytest
 from jobs.sql import aws
 from jobs.sql.__main__ import main
 from jobs.sql.log import Log
-from tests.jobs import amazon
+from tests.jobs import amazon, majors
 from tests.jobs.books import BOOKS, fill
-from tests.jobs.server import ADMIN, ADMIN_PASSWORD, PLATFORM, Postgres, distribution, packaged, running
+from tests.jobs.server import ADMIN, ADMIN_PASSWORD, PLATFORM, Postgres, Servers
 
 PROJECT = "tenantry-test"
 INSTANCE = "shared-a-1"
@@ -23,20 +21,16 @@ INSTANCE = "shared-a-1"
 Session = psycopg.Connection[tuple[object, ...]]
 
 
-@pytest.fixture(scope="session", params=["distribution", "packaged"])
-def server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
-    """Two releases: before 16 CREATEROLE rules over every role, since then only over roles that it administers."""
-    scratch = Path(tempfile.mkdtemp(prefix="tenantry-pg-"))  # pytest's own folders are closed to the server's user
-    scratch.chmod(0o755)
-    try:
-        if request.param == "distribution":
-            with running(distribution(), scratch) as postgres:
-                yield postgres
-        else:
-            with packaged(scratch) as binaries, running(binaries, scratch) as postgres:
-                yield postgres
-    finally:
-        shutil.rmtree(scratch)
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    with Servers() as found:
+        yield found
+
+
+@pytest.fixture(scope="session", params=[majors.NAMES[major] for major in majors.chosen()])
+def server(request: pytest.FixtureRequest, servers: Servers) -> Postgres:
+    """Two releases or those of POSTGRES_MAJORS: before 16 CREATEROLE rules over every role, since then over its own."""
+    return servers.get(request.param)
 
 
 class World:
@@ -188,17 +182,21 @@ def moto() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def path(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return amazon.programs(server.binaries, tmp_path_factory.mktemp("programs") / "bin")
+    return amazon.programs(server.binaries.clients, tmp_path_factory.mktemp("programs") / "bin")
 
 
 @pytest.fixture
-def account(
-    server: Postgres, path: str, s3: str, moto: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[amazon.Account]:
+def cloud(s3: str, moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS on loopback, for this process and those that it starts."""
     for name, value in amazon.environment(s3, moto).items():
         monkeypatch.setenv(name, value)
     # the server knows nothing of IAM, so that a password stands for the token
     monkeypatch.setattr(aws.IamToken, "__call__", lambda *_: amazon.BACKUP_TOKEN)
+
+
+@pytest.fixture
+def account(server: Postgres, path: str, cloud: None) -> Iterator[amazon.Account]:
+    del cloud
     server.wipe_as_rds()
     made = amazon.Account(server, path)
     yield made

@@ -89,7 +89,8 @@ def stock_restore(account: Account, dump: bytes, folder: Path) -> psycopg.Connec
     path.write_bytes(dump)
     done = subprocess.run(
         ["pg_restore", "--no-owner", "--no-acl", "--exit-on-error", "--dbname",
-         f"host=127.0.0.1 port={account.server.port} user=cloudsqladmin dbname=restored sslmode=require", str(path)],
+         f"host=127.0.0.1 port={account.server.port} user={account.server.superuser} dbname=restored sslmode=require",
+         str(path)],
         env={"PATH": account.path, "PGPASSWORD": BOOTSTRAP_PASSWORD},
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 from psycopg import sql
 
 from jobs.sql.__main__ import main
+from jobs.sql.tickets import ticket
 from tests.jobs.amazon import BACKUP, INSTANCE, PLATFORM, Account, of
 from tests.jobs.server import ADMIN_PASSWORD, MASTER
 from tests.jobs.test_apply import one
@@ -69,7 +70,7 @@ def test_platform_logins_are_made_for_iam_and_nothing_else(account: Account) -> 
             ([*PLATFORM, BACKUP],),
         ).fetchall()
     assert found == [
-        (BACKUP, True, True, False, ["pg_read_all_data", "rds_iam"]),
+        (BACKUP, True, True, False, ["rds_iam"]),
         ("tenantry_migrator", True, True, False, ["rds_iam"]),
         ("tenantry_worker", True, True, False, ["rds_iam"]),
     ]
@@ -94,20 +95,28 @@ def test_the_master_keeps_his_password(account: Account) -> None:
     assert not {name for (name,) in found} & {"rds_iam", *PLATFORM, BACKUP}
 
 
-def test_the_backup_login_reads_everything_and_writes_nothing(account: Account) -> None:
-    account.declare("acme")
+def test_the_backup_login_of_one_tenant_reads_that_one_tenant(account: Account) -> None:
+    for tenant in ("acme", "beta"):
+        account.declare(tenant)
     applied(account)
     account.let_backup_in()
     with account.server.session("tn_acme_a", account.password("acme", 1), "tn_acme") as session:
         session.execute("CREATE SCHEMA ledger")
         session.execute("CREATE TABLE ledger.entries AS SELECT 1 AS n")
-    with account.server.session(BACKUP, "backup-token-8Vw2Lk", "tn_acme") as session:
+    with account.server.session(BACKUP, "backup-token-8Vw2Lk", "tenantry") as door:
+        asked = ticket(door, "acme")
+        session = account.server.session(asked.login, asked.password, "tn_acme")
+    with session:
         assert one(session, "SELECT n FROM ledger.entries") == 1
-        for statement in ("INSERT INTO ledger.entries VALUES (2)", "SET ROLE tn_acme_owner", "CREATE TABLE t (n int)"):
+        assert one(session, "SELECT session_user") == "tn_acme_backup"
+        for role in ("tn_beta_owner", BACKUP, MASTER, "pg_read_all_data"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                session.execute(statement.encode())
+                session.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+    for database in ("postgres", "tn_acme", "tn_beta"):
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            account.server.session(BACKUP, "backup-token-8Vw2Lk", database)
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-        account.server.session(BACKUP, "backup-token-8Vw2Lk", "postgres")
+        account.server.session(asked.login, asked.password, "tn_beta")
 
 
 def test_a_second_run_changes_nothing(account: Account) -> None:
