@@ -34,7 +34,7 @@ def test_a_task_is_confined_and_ends_in_time() -> None:
     container = _container()
     assert container["image"] == IMAGE
     assert container["command"] == ["-m", "jobs.sql", "apply"]
-    assert container["entryPoint"] == ["timeout", "--kill-after=30", "1800", "python"]
+    assert container["entryPoint"] == ["timeout", "--kill-after=30", "7200", "python"]
     assert container["readonlyRootFilesystem"] is True
     assert container["user"] == "10001"
     assert container["linuxParameters"] == {"capabilities": {"drop": ["ALL"]}, "initProcessEnabled": True}
