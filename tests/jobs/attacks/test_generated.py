@@ -215,7 +215,8 @@ def test_on_rds_nothing_runs_with_more_rights(account: Account, server: Postgres
     made = [account]
 
     def form(_: Path) -> Form:
-        made.pop().forget()
+        while made:
+            made.pop().forget()
         server.wipe_as_rds()
         used = Account(server, path)
         made.append(used)
