@@ -16,7 +16,7 @@ from typing import Final
 from jobs.clouds import Cloud, open_cloud
 from jobs.deadline import Clock, limited
 from jobs.dumps import tables
-from jobs.dumps.layout import Table
+from jobs.dumps.layout import Contents
 from jobs.environment import Variables, read
 from jobs.restores import compare, database
 from jobs.restores.database import Locale
@@ -181,14 +181,13 @@ class Restore:
                 self._logins_are_off(admin, tenant)
             finally:
                 database.drop(admin, name, tenant)
-        if wrong := compare.differences(there, found):
+        if wrong := compare.missing(there, found):
             raise JobError(f"{self.options.export}: {'; '.join(wrong)}")
-        total = sum(table.rows for table in found.values())
         return Outcome(
             database=name,
-            message=f"all {total} rows of {tenant.database} come back from {self.options.export}",
-            tables=len(found),
-            rows=total,
+            message=f"all {found.rows} rows of {tenant.database} come back from {self.options.export}",
+            tables=len(found.tables),
+            rows=found.rows,
             left_out=filled.left_out,
         )
 
@@ -250,29 +249,27 @@ class Restore:
 
     def _look(self, way: Way, admin: Connection, filled: _Filled) -> Outcome:
         """Count what came back, or compare it where there is something to compare it with."""
-        tenant, name, expected = filled.wanted.tenant, filled.wanted.name, filled.wanted.source.tables
+        tenant, name, expected = filled.wanted.tenant, filled.wanted.name, filled.wanted.source
         with (
             way.tenants(admin, tenant, filled.login, name) as session,
             limited(session, self._left(), f"comparison of {tenant.id}"),
         ):
-            if expected is None:
+            if expected.contents is None:
                 counted, total = count(session)
             else:
-                tables.prepare(session)
                 found = tables.contents(session)
-                if wrong := tables.differences(expected, found):
+                if wrong := tables.differences(expected.contents, found, rows_only=expected.rows_only):
                     raise JobError(f"{name}: {'; '.join(wrong)}")
-                counted, total = len(found), sum(table.rows for table in found.values())
+                counted, total = len(found.tables), found.rows
         message = f"{tenant.id}: {counted} tables with {total} rows came back into {name}"
         return Outcome(database=name, message=message, tables=counted, rows=total, left_out=filled.left_out)
 
-    def _everything(self, way: Way, admin: Connection, tenant: Tenant, login: str, name: str) -> dict[str, Table]:
+    def _everything(self, way: Way, admin: Connection, tenant: Tenant, login: str, name: str) -> Contents:
         with (
             way.tenants(admin, tenant, login, name) as session,
             limited(session, self._left(), f"comparison of {tenant.id}"),
         ):
-            tables.prepare(session)
-            return compare.everything(session)
+            return tables.contents(session)
 
     def _copied(self, copy: Way, admin: Connection, tenant: Tenant) -> tuple[Source, Locale | None]:
         """The source that a tenant's database in a copy is."""
@@ -283,7 +280,6 @@ class Restore:
         database.ensure_login(admin, tenant, login)
         database.open_for(admin, tenant.database, login)
         with copy.tenants(admin, tenant, login, tenant.database) as session:
-            tables.prepare(session)
             found, extensions = tables.contents(session), database.installed(session)
         major = admin.info.server_version // _MAJOR
         return (
@@ -291,7 +287,7 @@ class Restore:
                 open=lambda: self.programs.dumped(copy.endpoint(admin, tenant, login, tenant.database), major),
                 extensions=extensions,
                 vouched=True,
-                tables=found,
+                contents=found,
             ),
             locale,
         )

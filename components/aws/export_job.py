@@ -23,17 +23,13 @@ from settings.plan import EnvironmentPlan
 
 WATCH_SCHEDULE: Final = "23 * * * *"
 """Hourly: ages are alarmed on in hours at the least (`backups.export_max_age_hours`)."""
-EXPORT_CPU: Final = 1024
-EXPORT_MEMORY: Final = 4096
-"""MiB: one part of an upload is in memory at a time, at most 160 MiB, beside pg_dump's own."""
-EXPORT_DISK_GB: Final = 21
-"""The least that makes a disk writable: dumps are streamed, only what pg_dump complains of is written."""
-DRILL_CPU: Final = 2048
-DRILL_MEMORY: Final = 8192
+RESTORE_CPU: Final = 2048
+RESTORE_MEMORY: Final = 8192
+"""MiB, for a server inside the task; an upload holds one part at a time, at most 160 MiB, beside pg_dump's own."""
 TIMEOUT_SECONDS: Final = 4 * 3600
 """One run takes all databases, one after the other: as long as the exports on Google Cloud."""
-DRILL_DISK_GB: Final = 200
-"""The most that Fargate has: a drill restores one database at a time into a server inside the task."""
+RESTORE_DISK_GB: Final = 200
+"""The most that Fargate has: a drill, and a leaving tenant's export, restore one database at a time in the task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +66,9 @@ def create_export_jobs(
         workload="backup",
         environment=environment,
         platform=platform,
-        cpu=EXPORT_CPU,
-        memory=EXPORT_MEMORY,
-        ephemeral_gb=EXPORT_DISK_GB,
+        cpu=RESTORE_CPU,
+        memory=RESTORE_MEMORY,
+        ephemeral_gb=RESTORE_DISK_GB,
         timeout_seconds=TIMEOUT_SECONDS,
         guard=guard,
         parent=parent,
@@ -84,9 +80,9 @@ def create_export_jobs(
         workload="backup",
         environment=environment,
         platform=platform,
-        cpu=DRILL_CPU,
-        memory=DRILL_MEMORY,
-        ephemeral_gb=DRILL_DISK_GB,
+        cpu=RESTORE_CPU,
+        memory=RESTORE_MEMORY,
+        ephemeral_gb=RESTORE_DISK_GB,
         timeout_seconds=TIMEOUT_SECONDS,
         guard=guard,
         parent=parent,

@@ -220,11 +220,11 @@ def _isolate(environment: EnvironmentPlan) -> list[Statement]:
     exports = naming.bucket_arn(environment.buckets.exports)
     home, away = environment.aws.region, environment.aws.backup_region
     return [
-        # a removed tenant's database goes when its final export is proved; of the whole bucket, because only who may
-        # list it is told that a marker is missing instead of refused
+        # a removed tenant's database goes when its final export is proved, and a restore reads a dump; of the whole
+        # bucket, because only who may list it is told that an object is missing instead of refused
         allow("ListExports", "s3:ListBucket", exports),
-        allow("ReadFinalMarkers", "s3:GetObject", f"{exports}/final/*"),
-        use_key(environment, "storage", away, "s3", sid="DecryptFinalMarkers"),
+        allow("ReadExports", "s3:GetObject", [f"{exports}/dump/*", f"{exports}/final/*"]),
+        use_key(environment, "storage", away, "s3", sid="DecryptExports"),
         allow("WriteStatus", "s3:PutObject", f"{registry}/status/*"),
         use_key(environment, "storage", home, "s3", sid="EncryptStatus", encrypt=True),
         allow(

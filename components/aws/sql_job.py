@@ -19,6 +19,8 @@ from settings.plan import EnvironmentPlan
 SCHEDULE: Final = "*/10 * * * *"
 """A new tenant waits ten minutes at most until its database is isolated and its URL is published."""
 TASK: Final = "sql"
+TIMEOUT_SECONDS: Final = 7_200
+"""A restore is run as this task, too, and ends by itself before that (jobs/restore.py)."""
 
 
 def create_sql_job(
@@ -30,6 +32,7 @@ def create_sql_job(
         task=TASK,
         workload="sqljob",
         command=["-m", "jobs.sql", "apply"],
+        timeout_seconds=TIMEOUT_SECONDS,
         environment=environment,
         platform=platform,
         guard=guard,

@@ -17,9 +17,9 @@ from settings.plan import EnvironmentPlan
 
 EXPORT_TIMEOUT: Final = "14400s"
 """Four hours for every guest of the night."""
-# The drill restores into a server inside its own container, whose disk is its memory (Cloud Run).
-DRILL_CPU: Final = "4"
-DRILL_MEMORY: Final = "16Gi"
+# A drill, and the export of a leaving tenant, restore into a server inside the container: its disk is its memory.
+RESTORE_CPU: Final = "4"
+RESTORE_MEMORY: Final = "16Gi"
 DUMP_FOLDER: Final = "dump/"
 
 
@@ -51,7 +51,9 @@ def create_export_jobs(
         guard=guard,
         parent=parent,
         timeout=EXPORT_TIMEOUT,
-        memory="1Gi",
+        # a final export is restored where it was made
+        cpu=RESTORE_CPU,
+        memory=RESTORE_MEMORY,
     )
     drill = run_job(
         "drill-job",
@@ -63,8 +65,8 @@ def create_export_jobs(
         guard=guard,
         parent=parent,
         timeout=EXPORT_TIMEOUT,
-        cpu=DRILL_CPU,
-        memory=DRILL_MEMORY,
+        cpu=RESTORE_CPU,
+        memory=RESTORE_MEMORY,
     )
     for name, job, schedule in (
         ("export", export, environment.backups.export_schedule),

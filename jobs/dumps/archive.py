@@ -79,7 +79,7 @@ class _Reader:
 
     def text(self) -> str:
         """A length and so many bytes; empty also for none."""
-        return (self.optional() or b"").decode(errors="surrogateescape")
+        return (self.optional() or b"").decode(errors="replace")
 
     def optional(self) -> bytes | None:
         size = self.integer()

@@ -10,7 +10,7 @@ import psycopg
 from jobs.dumps.tools import WATCHED, Endpoint
 from jobs.sql.postgres import PINNED, Connection, startup_options
 
-LOCK_LIMIT_S: Final = 15
+LOCK_LIMIT_S: Final = 10
 """Seconds that a session of an export waits for a lock, and so what an application may have to wait behind it."""
 
 _ATTEMPTS: Final = 3

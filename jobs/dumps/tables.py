@@ -37,7 +37,8 @@ _RELATIONS: Final = """
                 ELSE 'partly' END,
            CASE WHEN c.relkind IN ('r', 'm', 'p') THEN pg_catalog.row_security_active(c.oid) ELSE false END,
            c.relowner = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER),
-           pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+           coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+                    AND pg_catalog.has_table_privilege(c.oid, 'SELECT'), true)
     FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       LEFT JOIN LATERAL (

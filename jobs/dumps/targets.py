@@ -40,7 +40,7 @@ _APPLICATION: Final = "tenantry-export"
 _VERIFYING_MODES: Final = ("verify-ca", "verify-full")
 _SAFE_MODES: Final = ("require", *_VERIFYING_MODES)
 _FRESH_S: Final = 30.0  # a ticket opens sessions for a minute
-# The SQL job's session enters every tenant's database for a moment, every ten minutes.
+# The SQL job enters every tenant's database for a moment, every ten minutes; the cloud's own roles come and go.
 _ADMIN_WAIT_S: Final = 60.0
 _ADMIN_PAUSE_S: Final = 2.0
 
@@ -155,17 +155,18 @@ class RdsTarget:
         """Asked in the platform's own database, in which no tenant has a say."""
         until = time.monotonic() + _ADMIN_WAIT_S
         what = "looking at the logins"
+        passing = {self.place.admin_user, *self.place.SYSTEM_ROLES}
         with self._platform() as (platform, _):
             while True:
                 with limited(platform, seconds_left(clock), what):
                     able, inside = self._who(platform)
-                if able or inside - {self.place.admin_user}:
+                if able or inside - passing:
                     names = ", ".join(sorted(able | inside))
                     raise JobError(f"{names} can still log in or is logged in; the SQL job has to end that first")
                 if not inside:
                     return "off"
                 if time.monotonic() > until:
-                    raise JobError(f"{self.place.admin_user} is logged in; wait for its work to end")
+                    raise JobError(f"{', '.join(sorted(inside))} is logged in; wait for its work to end")
                 time.sleep(_ADMIN_PAUSE_S)
 
     def _who(self, platform: Connection) -> tuple[set[str], set[str]]:

@@ -81,14 +81,21 @@ def alone(admin: Connection, tenant: Tenant) -> Iterator[None]:
         JobError: there is one.
     """
     key = zlib.crc32(tenant.database.encode()) - (1 << 31)
-    found = rows(admin, "SELECT pg_catalog.pg_try_advisory_lock(%(a)s::int4, %(b)s::int4)", a=_LOCKS, b=key)
+    found = rows(
+        admin, "SELECT pg_catalog.pg_try_advisory_lock(%(a)s::pg_catalog.int4, %(b)s::pg_catalog.int4)", a=_LOCKS, b=key
+    )
     if not found[0][0]:
         raise JobError(f"{tenant.id}: another restore of it is at work on this server; let it finish")
     try:
         yield
     finally:
         if not admin.closed:
-            rows(admin, "SELECT pg_catalog.pg_advisory_unlock(%(a)s::int4, %(b)s::int4)", a=_LOCKS, b=key)
+            rows(
+                admin,
+                "SELECT pg_catalog.pg_advisory_unlock(%(a)s::pg_catalog.int4, %(b)s::pg_catalog.int4)",
+                a=_LOCKS,
+                b=key,
+            )
 
 
 def owner_of(admin: Connection, name: str) -> str | None:

@@ -1,9 +1,9 @@
 """pg_dump and pg_restore as sources of plain SQL, in the release that fits."""
 
+import os
 import re
 import shutil
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -86,7 +86,7 @@ class Programs:
         self, program: Path, arguments: Sequence[str], password: str | None, source: Iterable[bytes] | None
     ) -> Iterator[Iterator[bytes]]:
         with (
-            tempfile.TemporaryFile() as complaints,
+            open(os.memfd_create("complaints"), "w+b") as complaints,  # noqa: PTH123 - a task may have no writable disk
             subprocess.Popen(  # noqa: S603 - a program of ours; every argument is one string
                 [str(program), *arguments],
                 stdin=subprocess.DEVNULL if source is None else subprocess.PIPE,

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from jobs.dumps.layout import Manifest, Table, parse_manifest
+from jobs.dumps.layout import Contents, Manifest, parse_manifest
 from jobs.dumps.store import Dumps
 from jobs.restores.programs import Programs
 from jobs.restores.replay import extension_of, plain
@@ -67,13 +67,15 @@ class Source:
         extensions: what it needs before its first statement, with their schemas. vouched: whether the extensions' names
         come from a catalog. Those in a plain dump do not: a name with a line break
             could have put them there.
-        tables: what it has to bring back; None when nobody has counted.
+        contents: what it has to bring back; None when nobody has counted.
+        rows_only: whether only numbers of rows can be compared.
     """
 
     open: Callable[[], AbstractContextManager[Iterator[bytes]]]
     extensions: dict[str, str]
     vouched: bool
-    tables: dict[str, Table] | None
+    contents: Contents | None
+    rows_only: bool = False
 
 
 def exported(store: Dumps, place: Place, programs: Programs) -> Source:
@@ -84,7 +86,7 @@ def exported(store: Dumps, place: Place, programs: Programs) -> Source:
     """
     if place.path.endswith(_SQL):
         opening = _plain(store, place)
-        return Source(open=opening, extensions=_extensions(opening), vouched=False, tables=None)
+        return Source(open=opening, extensions=_extensions(opening), vouched=False, contents=None)
     name = f"{place.path.removesuffix('.dump')}.manifest.json"
     content = store.read(name)
     if content is None:
@@ -107,7 +109,13 @@ def exported(store: Dumps, place: Place, programs: Programs) -> Source:
             yield script
 
     extensions = {extension.name: extension.schema_name for extension in manifest.extensions}
-    return Source(open=opening_archive, extensions=extensions, vouched=True, tables=manifest.tables)
+    return Source(
+        open=opening_archive,
+        extensions=extensions,
+        vouched=True,
+        contents=manifest,
+        rows_only=manifest.schema_version == 1,
+    )
 
 
 def _checked(pieces: Iterable[bytes], place: Place, manifest: Manifest) -> Iterator[bytes]:
@@ -138,7 +146,9 @@ def unpacked(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
         JobError: it is damaged, or does not end as gzip ends.
     """
     source = iter(pieces)
-    piece = next(source, b"")
+    piece = b""
+    while len(piece) < len(_GZIP) and (more := next(source, None)) is not None:
+        piece += more
     if not piece.startswith(_GZIP):
         yield piece
         yield from source

@@ -54,6 +54,8 @@ PINNED: Final[Mapping[str, str]] = {
     "extra_float_digits": "1",
     "lc_monetary": "C",
     "xmloption": "content",
+    "quote_all_identifiers": "off",
+    "exit_on_error": "off",
 }
 _ATTEMPTS = 4
 _FIRST_PAUSE = 0.5  # seconds; doubles

@@ -22,6 +22,7 @@ from jobs.sql.errors import JobError
 from jobs.sql.log import Log
 from jobs.sql.postgres import Connection, Server, acting_for, has_grant_options, message_of, rows, run
 from jobs.sql.registry import ROLE_NAME, TENANT_ID, Instance, Status
+from jobs.sql.sessions import await_end
 from jobs.sql.stores import AdminPassword, Objects
 
 _COMPARE_LIMIT_S: Final = 900.0
@@ -179,6 +180,7 @@ class Removal:
                 found = contents_digest(contents(own))
         except JobError as error:
             raise UnprovedError(f"cannot compare it with its final export: {error}") from None
+        await_end(lock, login)
         if found != marker.contents:
             raise UnprovedError("it has other rows than its final export: something was written since")
 

@@ -55,6 +55,13 @@ def end_of_tenant(catalog: Catalog, key: str, tenant_id: str, admin_password: Ad
     )
 
 
+def await_end(connection: Connection, login: str) -> None:
+    """Wait for a session that its client has closed: its backend takes a moment to go. Nothing is ended here."""
+    deadline = time.monotonic() + _END_OF_SESSIONS
+    while _sessions(connection, [login], None) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+
+
 def _knock(server: Server, user: str, password: str) -> Connection:
     deadline = time.monotonic() + _PATIENCE
     eager = replace(server, pause=lambda _: time.sleep(_POLL))

@@ -69,7 +69,7 @@ def body(workloads: Mapping[str, str]) -> str:
     has it: `log_statement` shows what a client sends, and pgaudit cuts what follows PASSWORD.
     """
     cases = " ".join(f"WHEN {_quoted(user)} THEN {_quoted(workload)}" for user, workload in sorted(workloads.items()))
-    workload = f"CASE session_user::text {cases} END" if cases else "NULL"
+    workload = f"CASE session_user::pg_catalog.text {cases} END" if cases else "NULL"
     return f"""
 DECLARE
   workload CONSTANT text := {workload};
@@ -81,11 +81,12 @@ BEGIN
     RAISE EXCEPTION 'no tenant id' USING ERRCODE = 'invalid_parameter_value';
   END IF;
   login := 'tn_' || pg_catalog.replace(tenant, '-', '_') || '_' || workload;
-  PERFORM pg_catalog.pg_advisory_lock(pg_catalog.hashtextextended(login::text, 0));
+  PERFORM pg_catalog.pg_advisory_lock(pg_catalog.hashtextextended(login::pg_catalog.text, 0));
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = login AND rolcanlogin) THEN
     RAISE EXCEPTION 'no login % that is switched on', login USING ERRCODE = 'undefined_object';
   END IF;
-  password := pg_catalog.replace(pg_catalog.gen_random_uuid()::text || pg_catalog.gen_random_uuid()::text, '-', '');
+  password := pg_catalog.replace(
+    pg_catalog.gen_random_uuid()::pg_catalog.text || pg_catalog.gen_random_uuid()::pg_catalog.text, '-', '');
   EXECUTE pg_catalog.format('ALTER ROLE %I PASSWORD %L VALID UNTIL %L', login, password,
                             pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => {LIFETIME_S}));
 END
@@ -102,10 +103,10 @@ def install(connection: Connection, instance: Instance) -> None:
         SELECT p.prosrc, p.prosecdef, pg_catalog.pg_get_userbyid(p.proowner) = current_user,
                array(SELECT coalesce(pg_catalog.pg_get_userbyid(nullif(acl.grantee, 0)), 'PUBLIC')
                      FROM pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) acl
-                     WHERE acl.grantee <> p.proowner)::text[],
+                     WHERE acl.grantee <> p.proowner)::pg_catalog.text[],
                array(SELECT pg_catalog.pg_get_userbyid(acl.grantee)
                      FROM pg_catalog.aclexplode(n.nspacl) acl
-                     WHERE acl.grantee <> n.nspowner)::text[]
+                     WHERE acl.grantee <> n.nspowner)::pg_catalog.text[]
         FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
         WHERE n.nspname = 'tenantry' AND p.proname = 'ticket'
         """,

@@ -32,7 +32,7 @@ class Cloud:
 
     def __init__(self) -> None:
         self.clock: Callable[[], float] = lambda: NOW
-        self.databases = {NAME: ["postgres", "cloudsqladmin", "tn_elm", "tn_fir_tree", "tn_oak"]}
+        self.databases = {NAME: ["postgres", "cloudsqladmin", "tenantry", "tn_elm", "tn_fir_tree", "tn_oak"]}
         self.instances: dict[str, dict[str, Any]] = {NAME: {"name": NAME, "createTime": "2026-01-01T00:00:00Z"}}
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
         self.fail: dict[str, list[WorkflowError]] = {}

@@ -87,7 +87,8 @@ class Shelf:
                     "ORDER BY 1"
                 ).fetchall(),
                 *session.execute(
-                    "SELECT roleid::regrole::text, member::regrole::text, admin_option FROM pg_auth_members ORDER BY 1, 2"
+                    "SELECT roleid::regrole::text, member::regrole::text, admin_option FROM pg_auth_members "
+                    "ORDER BY 1, 2"
                 ).fetchall(),
                 *session.execute(
                     "SELECT setrole::regrole::text, setconfig FROM pg_db_role_setting ORDER BY 1"
@@ -107,6 +108,6 @@ def owners(session: Session) -> set[str]:
 
 
 def one(session: Session, query: str) -> Any:  # noqa: ANN401 - whatever it is
-    row = session.execute(sql.SQL(query)).fetchone()  # type: ignore[arg-type]
+    row = session.execute(sql.SQL(query)).fetchone()
     assert row is not None
     return row[0] if len(row) == 1 else row

@@ -7,12 +7,15 @@ from typing import Any
 import psycopg
 import pytest
 
+from jobs.dumps.layout import contents_digest
+from jobs.dumps.tables import contents
 from jobs.sql import aws
 from jobs.sql.__main__ import main
 from jobs.sql.errors import JobError
+from jobs.sql.postgres import PINNED
 from jobs.sql.removal import drop_database, remains
 from jobs.sql.stores import FolderObjects
-from tests.jobs.amazon import BACKUP_TOKEN, INSTANCE, Account, of
+from tests.jobs.amazon import INSTANCE, Account, of
 from tests.jobs.conftest import World
 from tests.jobs.server import Postgres
 from tests.jobs.test_apply import one
@@ -41,8 +44,24 @@ def marker(tenant: str, /, **changes: object) -> bytes:
     return json.dumps(content | changes).encode()
 
 
-def mark(account: Account, tenant: str, /, **changes: object) -> None:
-    account.s3.put_object(Bucket=account.exports, Key=f"final/{tenant}.json", Body=marker(tenant, **changes))
+def mark(account: Account, tenant: str, name: str = "", /, **changes: object) -> None:
+    """Write the marker as the export does, with what the database holds now."""
+    described = {"contents": digest(account.server, f"tn_{tenant}"), **changes}
+    account.s3.put_object(Bucket=account.exports, Key=name or f"final/{tenant}.json", Body=marker(tenant, **described))
+
+
+def digest(server: Postgres, database: str) -> str:
+    with server.bootstrap(database) as session:
+        for setting, value in PINNED.items():
+            session.execute("SELECT set_config(%s, %s, false)", (setting, value))
+        return contents_digest(contents(session))
+
+
+def roles_of(*stems: str) -> list[object]:
+    """All roles of these tenants, sorted."""
+    names: list[object] = []
+    names += sorted(f"{stem}_{end}" for stem in stems for end in ("a", "b", "backup", "migrator", "owner", "worker"))
+    return names
 
 
 def remove(account: Account, tenant: str) -> None:
@@ -70,10 +89,7 @@ def leaving(account: Account) -> Account:
     return account
 
 
-ALL = (
-    ["tn_acme", "tn_acme_a"],
-    ["tn_acme_a", "tn_acme_a_a", "tn_acme_a_b", "tn_acme_a_owner", "tn_acme_b", "tn_acme_owner"],
-)
+ALL = (["tn_acme", "tn_acme_a"], roles_of("tn_acme", "tn_acme_a"))
 
 
 def stays(account: Account, reason: str, **changes: str) -> None:
@@ -94,10 +110,10 @@ def test_with_proof_the_database_and_its_roles_go_and_nothing_else_does(leaving:
     remove(leaving, "acme")
     lines = apply(leaving)
     assert of(lines, "sql_job.removed", "tenant", "instance", "database", "roles", "severity") == [
-        ("acme", INSTANCE, "tn_acme", 3, "INFO")
+        ("acme", INSTANCE, "tn_acme", 6, "INFO")
     ]
     assert of(lines, LEFTOVER) == []
-    assert names(leaving.server) == (["tn_acme_a"], ["tn_acme_a_a", "tn_acme_a_b", "tn_acme_a_owner"])
+    assert names(leaving.server) == (["tn_acme_a"], roles_of("tn_acme_a"))
     assert statuses(leaving) == ["status/acme-a.json"]
     with leaving.server.session("tn_acme_a_a", leaving.password("acme-a", 1), "tn_acme_a") as session:
         assert one(session, "SELECT line FROM notes") == "kept"
@@ -111,7 +127,7 @@ def test_the_marker_that_the_last_entry_asked_for_counts(leaving: Account) -> No
     mark(leaving, "acme")
     remove(leaving, "acme")
     stays(leaving, "final/acme.2.json is not in the exports bucket")
-    leaving.s3.put_object(Bucket=leaving.exports, Key="final/acme.2.json", Body=marker("acme"))
+    mark(leaving, "acme", "final/acme.2.json")
     assert len(of(apply(leaving), "sql_job.removed")) == 1
 
 
@@ -270,12 +286,46 @@ def test_an_entry_that_came_back_or_cannot_be_read_keeps_everything(
 
 
 def test_sessions_are_waited_for_and_never_ended(leaving: Account) -> None:
-    leaving.let_backup_in()
     remove(leaving, "acme")
-    with leaving.server.session("tenantry_backup", BACKUP_TOKEN, "tn_acme") as export:
-        stays(leaving, "sessions of tenantry_backup are in database tn_acme")
-        assert one(export, "SELECT line FROM public.notes") == "kept"
+    with leaving.server.bootstrap("tn_acme") as somebody:
+        stays(leaving, "sessions of rdsadmin are in database tn_acme")
+        assert one(somebody, "SELECT line FROM public.notes") == "kept"
     assert of(apply(leaving), "sql_job.removed", "tenant") == [("acme",)]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "INSERT INTO notes VALUES ('late')",
+        "UPDATE notes SET line = 'late'",
+        "CREATE TABLE more AS SELECT 1 AS n",
+        "CREATE SEQUENCE numbers; SELECT nextval('numbers')",
+        "SELECT lo_from_bytea(0, 'late')",
+    ],
+)
+def test_nothing_goes_that_was_written_after_the_export(leaving: Account, write: str) -> None:
+    with leaving.server.bootstrap("tn_acme") as session:
+        session.execute("SET ROLE tn_acme_owner")
+        session.execute(write.encode())
+    remove(leaving, "acme")
+    lines = apply(leaving)
+    assert of(lines, "sql_job.removed") == []
+    assert of(lines, LEFTOVER, "reason") == [("it has other rows than its final export: something was written since",)]
+    assert names(leaving.server) == ALL
+    mark(leaving, "acme")
+    assert of(apply(leaving), "sql_job.removed", "tenant") == [("acme",)]
+
+
+def test_a_marker_that_does_not_say_what_was_exported_proves_nothing(leaving: Account) -> None:
+    mark(leaving, "acme", contents=None)
+    remove(leaving, "acme")
+    stays(leaving, "does not say what was exported; an older job wrote it")
+
+
+def test_a_database_that_cannot_be_compared_in_time_stays(leaving: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.sql.removal._COMPARE_LIMIT_S", 0.0)
+    remove(leaving, "acme")
+    stays(leaving, "cannot compare it with its final export: reading tn_acme: not done after 0 s")
 
 
 @pytest.mark.parametrize(
@@ -298,8 +348,8 @@ def test_a_run_that_was_cut_off_is_finished_by_the_next(leaving: Account) -> Non
         session.execute("DROP DATABASE tn_acme")
         session.execute("DROP ROLE tn_acme_b")
     lines = apply(leaving)
-    assert of(lines, "sql_job.removed", "tenant", "database", "roles") == [("acme", None, 2)]
-    assert names(leaving.server) == (["tn_acme_a"], ["tn_acme_a_a", "tn_acme_a_b", "tn_acme_a_owner"])
+    assert of(lines, "sql_job.removed", "tenant", "database", "roles") == [("acme", None, 5)]
+    assert names(leaving.server) == (["tn_acme_a"], roles_of("tn_acme_a"))
     assert statuses(leaving) == ["status/acme-a.json"]
 
 
@@ -318,7 +368,7 @@ def test_the_last_tenant_of_an_instance_goes_too(leaving: Account) -> None:
     """The instance has no tenant then, so no entry leads to it."""
     with leaving.server.bootstrap() as session:
         session.execute("DROP DATABASE tn_acme_a")
-        for role in ("a", "b", "owner"):
+        for role in ("a", "b", "worker", "migrator", "backup", "owner"):
             session.execute(f"DROP ROLE tn_acme_a_{role}".encode())
     remove(leaving, "acme")
     remove(leaving, "acme-a")
@@ -372,12 +422,12 @@ class TestCloudSql:
         assert of(lines, LEFTOVER, "tenant", "reason") == [
             ("acme", "database tn_acme is still there, which only the program's `up` deletes")
         ]
-        assert (names(world.server)[0], len(names(world.server)[1])) == (["tn_acme", "tn_beta"], 6)
+        assert (names(world.server)[0], len(names(world.server)[1])) == (["tn_acme", "tn_beta"], 12)
         with world.server.bootstrap() as session:
             session.execute("DROP DATABASE tn_acme")
         lines = self.run(world)
-        assert of(lines, "sql_job.removed", "tenant", "database", "roles") == [("acme", None, 3)]
-        assert names(world.server) == (["tn_beta"], ["tn_beta_a", "tn_beta_b", "tn_beta_owner"])
+        assert of(lines, "sql_job.removed", "tenant", "database", "roles") == [("acme", None, 6)]
+        assert names(world.server) == (["tn_beta"], roles_of("tn_beta"))
         assert sorted(path.name for path in (world.registry / "status").iterdir()) == ["beta.json"]
         world.login("beta").close()
         assert {line["event"] for line in self.run(world)} == {"sql_job.tenant", "sql_job.summary"}
@@ -388,7 +438,7 @@ class TestCloudSql:
             session.execute("DROP DATABASE tn_acme")
         lines = self.run(world)
         assert "final/acme.json is not in the exports bucket" in of(lines, LEFTOVER, "reason")[0][0]
-        assert len(names(world.server)[1]) == 6
+        assert len(names(world.server)[1]) == 12
 
     def test_a_database_whose_entry_is_not_there_yet_is_no_leftover(self, world: World) -> None:
         world.add("beta")

@@ -190,7 +190,7 @@ class TestJobs:
     @pytest.mark.parametrize(
         ("name", "module", "role", "size"),
         [
-            ("export", "jobs.export", "backup", ("1024", "4096", 21)),
+            ("export", "jobs.export", "backup", ("2048", "8192", 200)),
             ("drill", "jobs.drill", "backup", ("2048", "8192", 200)),
             ("watch", "jobs.watch", "watch", ("512", "1024", None)),
         ],

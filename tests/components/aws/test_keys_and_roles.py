@@ -148,8 +148,8 @@ def test_what_each_workload_may_do_by_name() -> None:
         "sqljob": {
             *registry,
             "ListExports",
-            "ReadFinalMarkers",
-            "DecryptFinalMarkers",
+            "ReadExports",
+            "DecryptExports",
             "WriteStatus",
             "EncryptStatus",
             "ReadCredentials",
@@ -194,10 +194,10 @@ def test_the_sql_job_reads_final_markers_and_no_dump() -> None:
     rights = _rights("sqljob")
     exports = "arn:aws:s3:::ledgerly-dev-exports"
     assert (rights["ListExports"]["Action"], rights["ListExports"]["Resource"]) == ("s3:ListBucket", exports)
-    assert rights["ReadFinalMarkers"]["Action"] == "s3:GetObject"
-    assert rights["ReadFinalMarkers"]["Resource"] == f"{exports}/final/*"
-    assert rights["DecryptFinalMarkers"] == {
-        "Sid": "DecryptFinalMarkers",
+    assert rights["ReadExports"]["Action"] == "s3:GetObject"
+    assert rights["ReadExports"]["Resource"] == [f"{exports}/dump/*", f"{exports}/final/*"]
+    assert rights["DecryptExports"] == {
+        "Sid": "DecryptExports",
         "Effect": "Allow",
         "Action": "kms:Decrypt",
         **_key("storage", "s3", AWAY),

@@ -54,7 +54,7 @@ def guest_of(account: Account, collation: str, statements: str) -> None:
 
 def has_icu(account: Account) -> bool:
     with account.server.bootstrap() as session:
-        return bool(session.execute("SELECT FROM pg_collation WHERE collprovider = 'i' LIMIT 1").fetchall())
+        return bool(session.execute("SELECT FROM pg_collation WHERE collname = 'en-x-icu'").fetchall())
 
 
 class TestGoodDumps:

@@ -84,6 +84,9 @@ SETTINGS = """
     ALTER DATABASE tn_acme SET bytea_output = escape;
     ALTER DATABASE tn_acme SET DateStyle = 'German';
     ALTER DATABASE tn_acme SET quote_all_identifiers = on;
+    ALTER DATABASE tn_acme SET exit_on_error = on;
+    ALTER DATABASE tn_acme SET TimeZone = 'Asia/Tokyo';
+    ALTER DATABASE tn_acme SET extra_float_digits = -5;
     ALTER DATABASE tn_acme SET role = 'pg_database_owner';
 """
 
@@ -121,11 +124,13 @@ class TestNothingRuns:
         ear = Ear(acme.server.folder / "server.log")
         assert of(exported(acme), "export.result", "result", "rows") == [("ok", 509)]
         assert ear.heard() == set()
+        code, lines = acme.run(drill.main)  # and no setting has made its way into what is compared
+        assert (code, of(lines, "drill.result", "result", "compared")) == (0, [("ok", "content")]), lines
         with acme.server.bootstrap("tn_acme") as singing:  # and the canary can sing
-            singing.execute("SET search_path = public; SET statement_timeout = 0")
+            singing.execute("SET search_path = public; SET statement_timeout = 0; SET exit_on_error = off")
             singing.execute("SET ROLE tn_acme_owner")
             singing.execute("SELECT w + 1 FROM public.trap WHERE id > 0")
-        assert ear.heard() >= {("index", "cloudsqladmin", "tn_acme_owner")}
+        assert ear.heard() >= {("index", acme.server.superuser, "tn_acme_owner")}
 
     def test_the_restore_of_a_final_export_runs_it_as_nobody(
         self, acme: Account, monkeypatch: pytest.MonkeyPatch
@@ -260,6 +265,17 @@ class TestOneMoment:
             "canceling statement due to statement timeout" in of(lines, "export.result", "error")[0][0]
         )
 
+    def test_who_took_too_long_comes_last_the_next_time(self, books: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(export, "LOCK_LIMIT_S", 60)
+        with books.server.session("tn_acme_a", books.password("acme", 1), "tn_acme") as holding:
+            holding.execute("BEGIN; LOCK TABLE accounts")
+            code, lines = run(books, TENANT_TIME_LIMIT_S="3")
+        assert (code, of(lines, "export.result", "tenant", "error")) == (
+            1,
+            [("acme", "pg_dump: not done after 3 s"), ("beta", None), ("guesthouse", None)],
+        ) or of(lines, "export.result", "error")[0][0].startswith("pg_dump: not done after 2.")
+        assert of(exported(books), "export.result", "tenant") == [("beta",), ("guesthouse",), ("acme",)]
+
     def test_a_table_that_stays_locked_after_the_dump_is_waited_for(
         self, acme: Account, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -332,13 +348,14 @@ class TestEverythingIsNamed:
         assert (code, acme.objects("final/")) == (1, [])
         assert 'violates check constraint "guarded_n_check"' in of(lines, "export.result", "error")[0][0]
 
-    def test_a_prepared_transaction_or_a_strangers_session_proves_nothing(self, acme: Account) -> None:
+    def test_no_marker_while_a_stranger_is_in_the_database(self, acme: Account) -> None:
         offboard(acme)
-        with acme.server.bootstrap("tn_acme") as stranger:
-            stranger.execute("SELECT 1")
+        with acme.server.bootstrap() as superuser:
+            superuser.execute("CREATE ROLE stranger SUPERUSER LOGIN PASSWORD 'strange'")
+        with acme.server.session("stranger", "strange", "tn_acme"):
             code, lines = run(acme)
         assert (code, acme.objects("final/")) == (1, [])
-        assert "cloudsqladmin can still log in or is logged in" in of(lines, "export.result", "error")[0][0]
+        assert "proved: stranger can still log in or is logged in" in of(lines, "export.result", "error")[0][0]
 
 
 class TestRegistry:

@@ -52,7 +52,8 @@ EXCEPTION WHEN OTHERS THEN
   RETURN x;  -- where no row may be written, what it became is looked for from outside
 END;
 $_$;
-CREATE FUNCTION public.sing(x integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN public.louder(x); END$$;
+CREATE FUNCTION public.sing(x integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE
+  AS $$BEGIN RETURN public.louder(x); END$$;
 """
 ROWS = "COPY public.t (x) FROM stdin;\n1\n2\n\\.\n"
 PLACES = {
@@ -63,11 +64,13 @@ PLACES = {
     "trigger": "CREATE TABLE public.t (x integer);\nCREATE FUNCTION public.pull() RETURNS trigger LANGUAGE plpgsql AS "
     "$$BEGIN PERFORM public.sing(1); RETURN NEW; END$$;\n"
     f"CREATE TRIGGER g BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION public.pull();\n{ROWS}",
-    "domain": f"CREATE DOMAIN public.d AS integer CHECK (public.sing(VALUE) > 0);\nCREATE TABLE public.t (x public.d);\n{ROWS}",
+    "domain": "CREATE DOMAIN public.d AS integer CHECK (public.sing(VALUE) > 0);\n"
+    f"CREATE TABLE public.t (x public.d);\n{ROWS}",
     "view": f"CREATE TABLE public.t (x integer);\n{ROWS}"
     "CREATE MATERIALIZED VIEW public.m AS SELECT public.sing(x) FROM public.t;\n"
     "CREATE VIEW public.v AS SELECT public.sing(x) AS y FROM public.t;\nSELECT sum(y) FROM public.v;\n",
-    "rule": "CREATE TABLE public.t (x integer);\nCREATE RULE r AS ON UPDATE TO public.t DO ALSO SELECT public.sing(1);\n"
+    "rule": "CREATE TABLE public.t (x integer);\n"
+    "CREATE RULE r AS ON UPDATE TO public.t DO ALSO SELECT public.sing(1);\n"
     f"{ROWS}UPDATE public.t SET x = x;\n",
     "policy": f"CREATE TABLE public.t (x integer);\n{ROWS}ALTER TABLE public.t ENABLE ROW LEVEL SECURITY;\n"
     "CREATE POLICY p ON public.t USING (public.sing(x) > 0);\nSELECT count(*) FROM public.t;\n",
@@ -75,7 +78,8 @@ PLACES = {
     "named like PostgreSQL's": f"CREATE TABLE public.t (x integer);\n{ROWS}"
     "CREATE FUNCTION public.count(integer) RETURNS bigint LANGUAGE sql COST 1 AS 'SELECT public.sing(1)::bigint';\n"
     "CREATE FUNCTION public.starts_with(name, text) RETURNS boolean LANGUAGE sql AS 'SELECT public.sing(1) > 0';\n"
-    "CREATE FUNCTION public.set_config(text, text, boolean) RETURNS text LANGUAGE sql AS 'SELECT public.sing(1)::text';\n"
+    "CREATE FUNCTION public.set_config(text, text, boolean) RETURNS text LANGUAGE sql"
+    " AS 'SELECT public.sing(1)::text';\n"
     "SELECT public.set_config('a', 'b', false);\n",
 }
 SILENT = ("index", "policy")
