@@ -1,8 +1,8 @@
 """What one run of the SQL job costs when there is nothing to do: every tenant is proved anew, every ten minutes.
 
 The servers are those of the tests: a real PostgreSQL on loopback, which writes to disk without waiting for it. Seconds
-are of one machine on one day, so each result is also a multiple of a bare login in the same run (TLS, SCRAM, `SELECT 1`,
-close).
+are of one machine on one day, so each result is also a multiple of a bare login in the same run (TLS, SCRAM, `SELECT
+1`, close).
 """
 
 from __future__ import annotations

@@ -241,6 +241,8 @@ class Postgres:
             for (name,) in connection.execute(
                 "SELECT datname FROM pg_database WHERE datname <> ALL ('{postgres,template0,template1}')"
             ).fetchall():
+                # its owner may have made it one, and a template cannot be dropped
+                connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(str(name))))
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(str(name))))
             for database in ("postgres", "template1"):
                 connection.execute(

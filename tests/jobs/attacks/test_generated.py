@@ -151,6 +151,10 @@ class Form:
         if told[0] != "ok":
             return
         assert [name for name in may_enter(self.server, "tn_acme") if name not in OWN] == []
+        with self.server.bootstrap() as session:
+            # a template may be copied by whoever may make databases, and can never be dropped
+            query = "SELECT datallowconn, datistemplate FROM pg_database WHERE datname = 'tn_acme'"
+            assert session.execute(query).fetchone() == (True, False)
         with self.login("acme") as session:  # the declared password, whatever the tenant had set
             assert session.execute("SELECT session_user::text").fetchone() == ("tn_acme_a",)
         for database in ("tn_beta", "postgres", "template1"):
@@ -215,7 +219,8 @@ def test_on_rds_nothing_runs_with_more_rights(account: Account, server: Postgres
     made = [account]
 
     def form(_: Path) -> Form:
-        made.pop().forget()
+        while made:
+            made.pop().forget()
         server.wipe_as_rds()
         used = Account(server, path)
         made.append(used)
