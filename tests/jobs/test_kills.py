@@ -27,7 +27,7 @@ from tests.jobs.test_removal import mark
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(3600)]
 
-POINTS = 12 if EVERYTHING else 2
+POINTS = 12 if EVERYTHING else 1
 _LIMIT = 120  # seconds; a job of two tenants takes one or two
 _KINDS = ("owner", "a", "b", "worker", "migrator", "backup")
 _ROLES = {f"tn_{tenant}_{kind}" for tenant in ("acme", "beta") for kind in _KINDS}
