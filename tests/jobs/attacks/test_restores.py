@@ -24,6 +24,9 @@ DECLARE
   became text := '';
 BEGIN
   FOREACH attempt IN ARRAY ARRAY[
+    'GRANT tn_beta_owner TO tn_acme_a', 'CREATE ROLE intruder LOGIN',
+    'SET ROLE cloudsqlsuperuser; GRANT tn_beta_owner TO tn_acme_b',
+    'SET ROLE cloudsqlsuperuser; CREATE ROLE intruder2 LOGIN',
     'RESET ROLE', 'SET ROLE NONE', 'SET SESSION AUTHORIZATION DEFAULT', 'SET ROLE cloudsqlsuperuser',
     'SET ROLE tn_beta_owner', 'RESET ROLE; GRANT tn_beta_owner TO tn_acme_a',
     'RESET ROLE; GRANT cloudsqlsuperuser TO tn_acme_a', 'RESET ROLE; CREATE ROLE intruder SUPERUSER LOGIN',
