@@ -13,7 +13,6 @@ from psycopg import sql
 from jobs.restore import main
 from jobs.sql.log import Log
 from tests.jobs.conftest import INSTANCE, Session, World
-from tests.jobs.server import BOOTSTRAP
 
 END = "\n-- PostgreSQL database dump complete\n"
 HEAD = """
@@ -51,7 +50,7 @@ class Shelf:
             "pg_dump",
             *([] if owners else ["--no-owner", "--no-acl"]),
             "-d",
-            f"host={server.host} port={server.port} user={BOOTSTRAP} dbname={database} sslmode=verify-ca "
+            f"host={server.host} port={server.port} user={server.superuser} dbname={database} sslmode=verify-ca "
             f"sslrootcert={server.ca_file}",
             PGPASSWORD="bootstrap-Jd92mX",
         )

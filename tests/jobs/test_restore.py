@@ -25,7 +25,7 @@ from tests.jobs.amazon import Account
 from tests.jobs.books import BOOKS, fill
 from tests.jobs.conftest import INSTANCE, World
 from tests.jobs.restoring import END, HEAD, Shelf, one, owners
-from tests.jobs.server import BOOTSTRAP, BOOTSTRAP_PASSWORD, Postgres
+from tests.jobs.server import BOOTSTRAP_PASSWORD, Postgres
 
 SCHEMA = r"""
 CREATE TABLE accounts (id integer PRIMARY KEY, note text);
@@ -367,10 +367,10 @@ def test_whatever_a_tenant_writes_comes_back(
                 session.execute(statement)
         file = server.folder / "made.sql"  # its bytes as they are: a carriage return is part of a name
         server.binaries.run(
-            "pg_dump", "-f", str(file), "-d", server._conninfo(BOOTSTRAP, "made"), PGPASSWORD=BOOTSTRAP_PASSWORD
+            "pg_dump", "-f", str(file), "-d", server._conninfo(server.superuser, "made"), PGPASSWORD=BOOTSTRAP_PASSWORD
         )
         with server.bootstrap("back") as session:
-            Replay(connection=session, rules=Rules(roles=["public"], owner="cloudsqladmin")).run([file.read_bytes()])
+            Replay(connection=session, rules=Rules(roles=["public"], owner=server.superuser)).run([file.read_bytes()])
         found = []
         for database in ("made", "back"):
             with server.bootstrap(database) as session:
