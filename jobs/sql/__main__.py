@@ -41,6 +41,7 @@ def main(arguments: Sequence[str], variables: Mapping[str, str], log: Log) -> in
     verifying = commands.add_parser("verify", help="check a restored copy of an instance, or the instance itself")
     verifying.add_argument("--instance", required=True, metavar="KEY", help="the instance's key in the registry")
     verifying.add_argument("--host", help="where the restored copy listens; its CA comes from SERVER_CA_PEM")
+    verifying.add_argument("--admin-secret", metavar="ARN", help="the managed secret of a restored RDS copy")
     verifying.add_argument("--data-only", action="store_true", help="do not compare roles (an import brings none)")
     options = parser.parse_args(arguments or ["apply"])
     try:
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str], variables: Mapping[str, str], log: Log) -> in
                 admin_password=cloud.admin_password,
                 log=log,
                 host=options.host,
+                admin_secret=options.admin_secret,
                 server_ca_pem=environment.server_ca_pem,
                 data_only=options.data_only,
                 tenant_limit_s=_VERIFY_LIMIT_S,

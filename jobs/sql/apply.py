@@ -17,7 +17,7 @@ from jobs.sql import isolation, locks, tickets
 from jobs.sql.catalog import Catalog, Group
 from jobs.sql.cluster import Cluster, Database
 from jobs.sql.errors import IsolationError, JobError
-from jobs.sql.facts import Login, OpenDoorError, undeclared, violations
+from jobs.sql.facts import Login, OpenDoorError, content_violations, undeclared, violations
 from jobs.sql.log import Log, Severity
 from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, message_of, open_server, rows
 from jobs.sql.registry import Credential, Instance, Status, Tenant, parse_credential
@@ -341,20 +341,19 @@ class _OnInstance:
         """Check every fact, let the logins in, prove them, publish the DSN, write the status: in this order."""
         if tenant.id in self._problems:
             raise self._problems[tenant.id]
-        with (
-            self._admin(server, tenant.database) as own,
-            limited(own, self.job.tenant_limit_s, f"{tenant.id}: its database's objects"),
-        ):
-            moved = isolation.ensure_ownership(own, tenant, self._instance)
-            if moved:
-                message = f"gave {moved} objects of {tenant.database} to {tenant.owner_role}"
-                self._event("INFO", "sql_job.objects_moved", message, tenant=tenant.id, objects=moved)
-            wrong = violations(
-                step.cluster, own, tenant, self._instance, idle_in_transaction_ms=self.job.idle_in_transaction_ms
-            )
+        wrong = [
+            *step.wrong,
+            *violations(step.cluster, tenant, self._instance, idle_in_transaction_ms=self.job.idle_in_transaction_ms),
+        ]
+        try:
+            wrong += self._content(tenant, server)
+        except (JobError, psycopg.Error) as error:
+            if not wrong:
+                raise
+            wrong.append(f"and what is inside could not be read: {explain(error)}")
         if tenant.id in self._accused:
             wrong.append(self._accused[tenant.id])
-        if wrong := [*step.wrong, *wrong]:
+        if wrong:
             raise IsolationError(f"{tenant.id}: not isolated: {'; '.join(wrong)}")
         with self._changing(tenant, server) as common:
             isolation.enable_logins(common, step.cluster, tenant)
@@ -369,6 +368,18 @@ class _OnInstance:
             self._done.add(tenant.id)
         else:
             self.failed.add(tenant.id)
+
+    def _content(self, tenant: Tenant, server: Server) -> list[str]:
+        """Give what is inside the tenant's database to its owner, and say what is wrong there."""
+        with (
+            self._admin(server, tenant.database) as own,
+            limited(own, self.job.tenant_limit_s, f"{tenant.id}: its database's objects"),
+        ):
+            moved = isolation.ensure_ownership(own, tenant, self._instance)
+            if moved:
+                message = f"gave {moved} objects of {tenant.database} to {tenant.owner_role}"
+                self._event("INFO", "sql_job.objects_moved", message, tenant=tenant.id, objects=moved)
+            return content_violations(own, tenant)
 
     def _publish(self, tenant: Tenant, neighbour: Tenant | None, server: Server) -> None:
         password = self._credentials[tenant.id].password

@@ -59,6 +59,7 @@ class Database:
     owner: str
     limit: int
     allows_connections: bool
+    is_template: bool
     grants: tuple[Grant, ...]
 
     def open_to_public(self) -> bool:
@@ -209,9 +210,12 @@ def _databases(connection: Connection, names: Mapping[int, str]) -> tuple[dict[s
         )
     found: dict[str, Database] = {}
     database_names: dict[int, str] = {}
-    for oid, name, owner, limit, allows in rows(
+    for oid, name, owner, limit, allows, template in rows(
         connection,
-        "SELECT oid, datname, datdba, datconnlimit, datallowconn FROM pg_catalog.pg_database ORDER BY datname",
+        """
+        SELECT oid, datname, datdba, datconnlimit, datallowconn, datistemplate
+        FROM pg_catalog.pg_database ORDER BY datname
+        """,
     ):
         database_names[oid] = name
         found[name] = Database(
@@ -219,6 +223,7 @@ def _databases(connection: Connection, names: Mapping[int, str]) -> tuple[dict[s
             owner=_name(names, owner),
             limit=limit,
             allows_connections=allows,
+            is_template=template,
             grants=tuple(sorted(grants.get(oid, ()))),
         )
     return found, database_names

@@ -94,13 +94,12 @@ def _reach(cluster: Cluster, name: str, instance: Instance) -> list[str]:
 
 
 def violations(
-    cluster: Cluster, own: Connection, tenant: Tenant, instance: Instance, *, idle_in_transaction_ms: int | None
+    cluster: Cluster, tenant: Tenant, instance: Instance, *, idle_in_transaction_ms: int | None
 ) -> list[str]:
-    """Return every isolation fact of one tenant that is false; empty when all hold.
+    """Return every isolation fact of one tenant on the server that is false; empty when all hold.
 
     Args:
-        cluster: read in the maintenance database.
-        own: the administrator's session in the tenant's database.
+        cluster: read in the maintenance database, so that no setting of the tenant's can keep these facts back.
         tenant: whose facts.
         instance: where it lives.
         idle_in_transaction_ms: the limit that its logins have; None where it is not known (a restored copy).
@@ -110,7 +109,6 @@ def violations(
         *_setting_violations(cluster, tenant, idle_in_transaction_ms),
         *_membership_violations(cluster, tenant, instance),
         *_connect_violations(cluster, tenant, instance),
-        *_content_violations(own, tenant),
     ]
 
 
@@ -195,6 +193,8 @@ def _connect_violations(cluster: Cluster, tenant: Tenant, instance: Instance) ->
         wrong.append(
             f"database {tenant.database} has connection limit {database.limit} instead of {database_limit(tenant)}"
         )
+    if database.is_template:
+        wrong.append(f"database {tenant.database} is a template, which others may copy")
     allowed = {*may_connect(tenant, instance), *instance.SYSTEM_ROLES}
     for grant in database.grants:
         if grant.grantee == PUBLIC:
@@ -214,7 +214,8 @@ def _connect_violations(cluster: Cluster, tenant: Tenant, instance: Instance) ->
     return sorted(set(wrong))
 
 
-def _content_violations(connection: Connection, tenant: Tenant) -> list[str]:
+def content_violations(connection: Connection, tenant: Tenant) -> list[str]:
+    """Return what is wrong inside the tenant's database, in the administrator's session there."""
     wrong = [
         f"{kind} {identity} belongs to {holder}"
         for kind, identity, holder in foreign_objects(connection, tenant.owner_role)

@@ -299,7 +299,12 @@ def make_database(connection: Connection, tenant: Tenant, instance: Instance) ->
     """Create the tenant's empty database, which nobody can enter yet; all else about it is `ensure_database`'s."""
     run(connection, "CREATE DATABASE {database} TEMPLATE template0 CONNECTION LIMIT 0", database=tenant.database)
     return Database(
-        name=tenant.database, owner=instance.admin_role, limit=0, allows_connections=True, grants=_OPEN_BY_DEFAULT
+        name=tenant.database,
+        owner=instance.admin_role,
+        limit=0,
+        allows_connections=True,
+        is_template=False,
+        grants=_OPEN_BY_DEFAULT,
     )
 
 
@@ -329,6 +334,13 @@ def ensure_database(connection: Connection, database: Database | None, tenant: T
                 database=tenant.database,
                 literal=database_limit(tenant),
             )
+        )
+    if database.is_template:
+        # whoever may create databases could copy it, and nobody could drop it
+        changes.append(lambda: run(connection, "ALTER DATABASE {database} IS_TEMPLATE false", database=tenant.database))
+    if not database.allows_connections:
+        changes.append(
+            lambda: run(connection, "ALTER DATABASE {database} ALLOW_CONNECTIONS true", database=tenant.database)
         )
     wanted = may_connect(tenant, instance)
     if database.owner != tenant.owner_role or not _granted_exactly(database, wanted, instance):

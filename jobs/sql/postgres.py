@@ -88,6 +88,7 @@ class Server:
         database: str,
         statement_timeout_ms: int = 60_000,
         default_role: bool = False,
+        row_security: bool = False,
     ) -> Connection:
         """Open a session in autocommit mode, with its settings pinned.
 
@@ -96,6 +97,7 @@ class Server:
             password: or token.
             database: where to.
             statement_timeout_ms: the server's limit for one statement.
+            row_security: whether policies decide which rows there are; without, a table that has some is an error.
             default_role: whether to act as the role that the login's own settings name, as a tenant's logins do.
 
         Raises:
@@ -104,6 +106,8 @@ class Server:
         """
         wait = _FIRST_PAUSE
         settings = {**PINNED, "statement_timeout": str(statement_timeout_ms)}
+        if row_security:
+            settings["row_security"] = "on"
         if not default_role:
             settings["role"] = "none"
         for attempt in range(1, _ATTEMPTS + 1):

@@ -304,6 +304,8 @@ def drop_database(connection: Connection, database: str, owner: str) -> None:
             run(connection, "GRANT {owner} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE", owner=owner)
         else:
             run(connection, "GRANT {owner} TO CURRENT_USER", owner=owner)
+    # its owner may have made it one, and a template cannot be dropped
+    run(connection, "ALTER DATABASE {database} IS_TEMPLATE false", database=database)
     run(connection, "DROP DATABASE {database}", database=database)
 
 

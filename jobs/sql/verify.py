@@ -15,7 +15,7 @@ from jobs.sql.apply import explain
 from jobs.sql.catalog import Catalog, Group
 from jobs.sql.cluster import Cluster
 from jobs.sql.errors import JobError
-from jobs.sql.facts import undeclared, violations
+from jobs.sql.facts import content_violations, undeclared, violations
 from jobs.sql.log import Log
 from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, open_server, rows
 from jobs.sql.registry import Instance, Tenant
@@ -30,6 +30,7 @@ class Verify:
 
     Attributes:
         host: where the copy listens, or None for the instance itself.
+        admin_secret: the managed secret of a copy on RDS, or None for the instance's.
         server_ca_pem: the copy's own CA, or None for the instance's.
         tenant_limit_s: how many seconds the reading of one tenant's database may take.
         data_only: whether only the data came back: an import into an empty instance has no roles to compare.
@@ -38,6 +39,7 @@ class Verify:
     admin_password: AdminPassword
     log: Log
     host: str | None
+    admin_secret: str | None
     server_ca_pem: str | None
     data_only: bool
     tenant_limit_s: float
@@ -52,6 +54,9 @@ class Verify:
         if group is None:
             known = ", ".join(group.instance.key for group in catalog.groups) or "none"
             raise JobError(f"--instance {key}: no such instance with tenants in the registry; there are: {known}")
+        if self.admin_secret is not None:
+            copy = group.instance.model_copy(update={"admin_secret": self.admin_secret})
+            group = Group(instance=copy, tenants=group.tenants)
         failed = 0
         with open_server(group.instance, host=self.host, ca_pem=self.server_ca_pem) as server:
             with self._admin(group.instance, server, MAINTENANCE_DATABASE) as common:
@@ -76,8 +81,9 @@ class Verify:
         problem = None
         try:
             if not self.data_only:
+                found = violations(cluster, tenant, group.instance, idle_in_transaction_ms=None)
                 with self._admin(group.instance, server, tenant.database) as own:
-                    found = violations(cluster, own, tenant, group.instance, idle_in_transaction_ms=None)
+                    found += content_violations(own, tenant)
                     problem = "; ".join([*wrong, *found]) or None
             tables, counted = self._count(tenant, group.instance, server, cluster)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other tenants are checked as well
@@ -113,6 +119,7 @@ class Verify:
                 database=tenant.database,
                 statement_timeout_ms=_STATEMENT_TIMEOUT_MS,
                 default_role=True,
+                row_security=True,
             ) as connection,
             limited(connection, self.tenant_limit_s, f"{tenant.id}: reading every row"),
         ):

@@ -216,3 +216,14 @@ def test_a_damaged_master_secret_is_not_quoted(account: Account) -> None:
     code, lines = apply(account)
     assert code == 1
     assert "is no master user's secret (username, password)" in of(lines, "sql_job.tenant", "error")[0][0]
+
+
+def test_a_copy_is_verified_with_a_secret_of_its_own(account: Account) -> None:
+    account.declare("acme")
+    applied(account)
+    copy = account.secret("master-of-the-copy", json.dumps({"username": MASTER, "password": ADMIN_PASSWORD}))
+    account.declare_instance(INSTANCE, admin_secret=account.secret("master-gone"))
+    arguments = ["verify", "--instance", INSTANCE, "--host", "localhost"]
+    code, lines = account.run(main, arguments)
+    assert (code, "has no readable version" in lines[-1]["message"]) == (1, True)
+    assert account.run(main, [*arguments, "--admin-secret", copy])[0] == 0

@@ -144,6 +144,18 @@ class TestNames:
         assert errors_of(lines)["acme"] == f"acme: not isolated: {named}, which nobody declared"
         assert (site.status("acme")["isolated"], site.status("beta")["isolated"]) == (False, True)
 
+    def test_a_setting_that_keeps_the_job_out_names_itself(self, site: Site) -> None:
+        served(site, "acme", "beta")
+        if site.server.major < 17:
+            pytest.skip("PostgreSQL 17 has the one limit that start-up options of older servers cannot name")
+        with site.login("acme") as session:
+            session.execute("ALTER DATABASE tn_acme SET transaction_timeout = 1")
+        code, lines = site.job()
+        assert (code, results(lines)) == (1, {"acme": "failed", "beta": "ok"})
+        assert (errors_of(lines)["acme"] or "").startswith(
+            "acme: not isolated: database tn_acme sets transaction_timeout=1, which nobody declared"
+        )
+
 
 class TestNobodysRoles:
     @pytest.mark.parametrize(
@@ -273,6 +285,17 @@ class TestDoors:
             stranger.execute("SELECT 1")
         neighbour.execute("SELECT 1")
         neighbour.close()
+
+    def test_a_database_that_was_made_a_template_is_none_afterwards(self, site: Site) -> None:
+        """Whoever may create databases copies a template, and nobody can drop one."""
+        served(site, "acme", "beta")
+        with site.login("acme") as session:
+            session.execute("ALTER DATABASE tn_acme IS_TEMPLATE true")
+        code, lines = site.job()
+        assert (code, results(lines)) == (0, {"acme": "ok", "beta": "ok"})
+        with site.server.bootstrap() as session:
+            found = session.execute("SELECT datistemplate FROM pg_database WHERE datname = 'tn_acme'").fetchall()
+        assert found == [(False,)]
 
 
 class TestTickets:
@@ -608,3 +631,12 @@ class TestVerify:
         assert [x["rows"] for x in lines if x["event"] == "sql_job.verify" and x["tenant"] == "acme"] == [2 + 0]
         assert ran(site) == (True, False)
         assert not exists(site, "mallory")
+
+    def test_policies_that_bind_the_owner_are_no_failure(self, site: Site) -> None:
+        served(site, "acme")
+        with site.login("acme") as session:
+            session.execute("CREATE TABLE orders AS SELECT generate_series(1, 3) AS n")
+            session.execute("ALTER TABLE orders ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+            session.execute("CREATE POLICY part ON orders USING (n > 1)")
+        code, lines = site.job("verify", "--instance", site.instance)
+        assert (code, [x["rows"] for x in lines if x["event"] == "sql_job.verify"]) == (0, [2])
