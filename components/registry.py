@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from settings.names import TenantNames
-from settings.plan import InstancePlan, TenantPlan
+from settings.plan import EnvironmentPlan, InstancePlan, TenantPlan
 
 SCHEMA_VERSION: Final = 1
 
@@ -34,6 +34,11 @@ def tenant_entry(tenant: TenantPlan, database: Mapping[str, object]) -> dict[str
         **database,
     }
     return entry if tenant.final_export is None else entry | {"final_export": tenant.final_export}
+
+
+def declared_roles(environment: EnvironmentPlan) -> dict[str, object]:
+    """The part of an instance's entry about roles that are somebody else's; nothing where there are none."""
+    return {"database_roles": list(environment.database_roles)} if environment.database_roles else {}
 
 
 def sql_entry(tenant: TenantPlan, instance: InstancePlan, *, secret_path: str) -> dict[str, object]:

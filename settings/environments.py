@@ -237,6 +237,7 @@ def environment_plan(
         on_aws=None if settings.aws is None else aws_plan(settings.aws),
         buckets=BucketNames(**environment_buckets(settings)),
         minimum_tls=environment.minimum_tls,
+        database_roles=environment.database_roles,
         audit_retention_days=AUDIT_RETENTION_DAYS_SOX if environment.sox else AUDIT_RETENTION_DAYS,
         lock=settings.backups.lock,
         backups=settings.backups,

@@ -21,6 +21,7 @@ from settings.types import (
     Cloud,
     ContainerImage,
     CronSchedule,
+    DatabaseRoles,
     Day,
     Edition,
     EmailAddress,
@@ -94,6 +95,9 @@ class EnvironmentSettings(Model):
     minimum_tls: TlsVersion = "1.2"
     """Oldest TLS that public services and delivery accept, in quotes; a client without 1.3 stays outside then. Vercel's
     domains take 1.2 and newer, whatever this says."""
+    database_roles: DatabaseRoles = ()
+    """Roles that somebody else makes on SQL instances, a monitoring agent's for one, each once. Any other with powers
+    that nobody declared counts as a violation of every tenant's isolation there."""
 
 
 class GcpSettings(Model):

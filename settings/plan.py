@@ -106,6 +106,8 @@ class EnvironmentPlan:
     audit_retention_days: int
     minimum_tls: TlsVersion
     """Oldest version that the ways in from the internet accept (R2.3, R8.1)."""
+    database_roles: tuple[str, ...]
+    """Roles on SQL instances that are somebody else's; the SQL job takes no other with powers for declared."""
     lock: bool
     backups: BackupSettings
     secrets: SecretSettings

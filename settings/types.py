@@ -77,6 +77,9 @@ FIRESTORE_MULTI_REGIONS: Final = ("eur3", "nam5", "nam7")
 # What needs no more than double quotes in SQL; 63 bytes is PostgreSQL's limit.
 _SCHEMA: Final = r"[A-Za-z_][A-Za-z0-9_$-]{0,62}"
 _SYSTEM_SCHEMAS: Final = r"(pg_.*|information_schema)"
+# A role that somebody made on a SQL instance; the clouds', PostgreSQL's and the program's own are declared already.
+_DATABASE_ROLE: Final = r"[a-z_][a-z0-9_.@-]{0,62}"
+_KNOWN_ROLES: Final = r"(pg_|rds|cloudsql|tenantry|tn_).*"
 _LABEL = re.compile(LABEL_PATTERN)
 # Regions of Google Cloud look like europe-west1, those of AWS's commercial partition like eu-central-1.
 _GCP_REGION: Final = r"(africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+[1-9][0-9]?"
@@ -184,6 +187,16 @@ def _schema_name(value: str) -> str:
         raise ValueError(msg)
     if re.fullmatch(_SYSTEM_SCHEMAS, value):
         msg = "is PostgreSQL's own schema, of which nothing is exported"
+        raise ValueError(msg)
+    return value
+
+
+def _database_role(value: str) -> str:
+    if re.fullmatch(_DATABASE_ROLE, value) is None:
+        msg = "must be a lower-case letter or _, then letters, digits, _, ., @ and -; 63 characters at most"
+        raise ValueError(msg)
+    if re.fullmatch(_KNOWN_ROLES, value):
+        msg = "is named like a role of PostgreSQL, of the cloud or of this program, which need no declaration"
         raise ValueError(msg)
     return value
 
@@ -308,6 +321,18 @@ SchemaNames = Annotated[
         ...,
     ],
     Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_distinct),
+]
+DatabaseRoles = Annotated[
+    tuple[
+        Annotated[
+            str,
+            Field(json_schema_extra={"pattern": f"^{_DATABASE_ROLE}$", "not": {"pattern": f"^{_KNOWN_ROLES}$"}}),
+            AfterValidator(_database_role),
+        ],
+        ...,
+    ],
+    Field(json_schema_extra={"uniqueItems": True}),
     AfterValidator(_distinct),
 ]
 # Five fields of unix-cron, as Cloud Scheduler takes them.

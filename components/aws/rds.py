@@ -13,7 +13,7 @@ from components.aws.registry import create_entry
 from components.aws.roles import ADMIN_USER, DATABASE_USERS
 from components.aws.security_groups import POSTGRES_PORT
 from components.guard import Guard
-from components.registry import SCHEMA_VERSION
+from components.registry import SCHEMA_VERSION, declared_roles
 from settings import names
 from settings.plan import EnvironmentPlan, InstancePlan
 
@@ -200,4 +200,5 @@ def _registry_entry(
         "admin_secret": instance.master_user_secrets.apply(lambda secrets: secrets[0].secret_arn),
         "admin_user": ADMIN_USER,
         "platform_users": [DATABASE_USERS["worker"], DATABASE_USERS["migrator"]],
+        **declared_roles(environment),
     }

@@ -12,7 +12,7 @@ import pulumi_gcp as gcp
 from components.gcp.platform import Platform, Workload
 from components.gcp.registry import create_entry
 from components.guard import Guard
-from components.registry import SCHEMA_VERSION
+from components.registry import SCHEMA_VERSION, declared_roles
 from settings import names
 from settings.plan import EnvironmentPlan, InstancePlan
 
@@ -122,7 +122,7 @@ def create_instance(
     create_entry(
         f"{plan.key}-registry",
         names.instance_object(plan.key),
-        pulumi.Output.json_dumps(_registry_entry(plan, project, instance, users), sort_keys=True),
+        pulumi.Output.json_dumps(_registry_entry(plan, environment, instance, users), sort_keys=True),
         platform=platform,
         parent=parent,
     )
@@ -130,7 +130,10 @@ def create_instance(
 
 
 def _registry_entry(
-    plan: InstancePlan, project: str, instance: gcp.sql.DatabaseInstance, users: Mapping[Workload, gcp.sql.User]
+    plan: InstancePlan,
+    environment: EnvironmentPlan,
+    instance: gcp.sql.DatabaseInstance,
+    users: Mapping[Workload, gcp.sql.User],
 ) -> dict[str, object]:
     """How the jobs and the platform's workloads reach the instance."""
     return {
@@ -138,7 +141,7 @@ def _registry_entry(
         "key": plan.key,
         "kind": "cloudsql",
         "name": plan.name,
-        "project": project,
+        "project": environment.gcp.project,
         "placement": plan.placement,
         "region": plan.region,
         "connection_name": instance.connection_name,
@@ -150,6 +153,7 @@ def _registry_entry(
         ),
         "admin_user": users["sqljob"].name,
         "platform_users": [users["worker"].name, users["migrator"].name],
+        **declared_roles(environment),
     }
 
 

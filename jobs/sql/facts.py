@@ -70,7 +70,7 @@ def _is_declared(role: Role, instance: Instance) -> bool:
         role.bootstrap
         or role.name.startswith("pg_")  # PostgreSQL lets nobody choose such a name
         or role.name in instance.SYSTEM_ROLES
-        or role.name in (*admins(instance), *instance.platform_users, *instance.made_logins)
+        or role.name in (*admins(instance), *instance.platform_users, *instance.made_logins, *instance.database_roles)
     )
 
 

@@ -213,6 +213,7 @@ class Instance(_Declared, ABC):
         IDENTITY_GROUPS: groups that say how a user logs in and give nothing else.
         SSLMODE: how far a client can check the server's certificate.
         MAKES_DATABASES: whether this job creates tenants' databases, because the cloud's API does not.
+        database_roles: roles that are somebody else's and declared as such.
         ca_bundle: the CAs to trust when the instance declares none; set by `parse_instance`.
     """
 
@@ -230,6 +231,7 @@ class Instance(_Declared, ABC):
     server_ca_pem: str | None
     admin_user: str
     platform_users: list[str]
+    database_roles: list[str] = []
     ca_bundle: Path | None = None
 
     @property

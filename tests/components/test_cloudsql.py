@@ -210,6 +210,14 @@ def test_the_registry_says_how_to_reach_an_instance() -> None:
     }
 
 
+def test_roles_that_are_somebody_elses_are_published() -> None:
+    def declare(document: Document) -> None:
+        document["environment"]["database_roles"] = ["datadog", "dba@ledgerly.example"]
+
+    entry = build("prod", declare).entry("pool-personal-registry")
+    assert entry["database_roles"] == ["datadog", "dba@ledgerly.example"]
+
+
 def test_a_pool_that_nobody_lives_on_may_go() -> None:
     def add(document: Document) -> None:
         document["pools"]["spare"] = document["pools"]["general"]

@@ -204,6 +204,13 @@ def test_the_registry_tells_the_jobs_how_to_reach_it() -> None:
     assert {"registry-policy", "registry-encryption"} <= run.waits_for(OBJECT, "pool-general-registry")
 
 
+def test_roles_that_are_somebody_elses_are_published() -> None:
+    def declare(document: Document) -> None:
+        document["environment"]["database_roles"] = ["datadog"]
+
+    assert build("prod", declare).entry("pool-general-registry")["database_roles"] == ["datadog"]
+
+
 def test_a_dedicated_instance_is_the_tenants_own() -> None:
     run = with_dedicated()
     instance = run.inputs(INSTANCE, "tenant-big-bank-instance")

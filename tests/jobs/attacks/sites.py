@@ -26,6 +26,8 @@ class Site(Protocol):
 
     def declare(self, tenant: str, **changes: object) -> None: ...
 
+    def declare_instance(self, key: str, **changes: object) -> None: ...
+
     def put(self, name: str, content: bytes) -> None: ...
 
     def job(self, *arguments: str, **variables: str) -> tuple[int, list[dict[str, Any]]]: ...
@@ -56,6 +58,9 @@ class CloudSql:
 
     def declare(self, tenant: str, **changes: object) -> None:
         self._world.declare(tenant, **changes)
+
+    def declare_instance(self, key: str, **changes: object) -> None:
+        self._world.declare_instance(key, **changes)
 
     def put(self, name: str, content: bytes) -> None:
         (self._world.registry / name).write_bytes(content)
@@ -97,6 +102,9 @@ class Rds:
 
     def declare(self, tenant: str, **changes: object) -> None:
         self._account.declare(tenant, **changes)
+
+    def declare_instance(self, key: str, **changes: object) -> None:
+        self._account.declare_instance(key, **changes)
 
     def put(self, name: str, content: bytes) -> None:
         self._account.s3.put_object(Bucket=self._account.registry, Key=name, Body=content)

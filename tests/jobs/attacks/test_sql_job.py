@@ -199,6 +199,15 @@ class TestNobodysRoles:
         named = [(x["severity"], x["message"]) for x in lines if x["event"] == "sql_job.undeclared"]
         assert named == [("WARNING", "role visitor is nobody's that was declared")]
 
+    def test_a_role_that_was_declared_is_nobodys_violation(self, site: Site) -> None:
+        served(site, "acme")
+        with site.server.bootstrap() as session:
+            session.execute("CREATE ROLE agent LOGIN; GRANT pg_monitor TO agent")
+        assert site.job()[0] == 1
+        site.declare_instance(site.instance, database_roles=["agent"])
+        code, lines = site.job()
+        assert (code, [x for x in lines if x["event"] == "sql_job.undeclared"]) == (0, [])
+
     def test_a_name_like_the_clouds_own_hides_nobody(self, site: Site) -> None:
         served(site, "acme")
         name = "cloudsqlhelper" if isinstance(site, CloudSql) else "rds_helper"
