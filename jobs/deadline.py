@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from subprocess import Popen
-from typing import Any
+from typing import Any, Final
 
 from jobs.sql.errors import JobError
 from jobs.sql.postgres import Connection
+
+
+_EARLY_S: Final = 0.25
 
 
 class DeadlineError(JobError):
@@ -32,6 +35,10 @@ class Clock:
     def remaining(self) -> float | None:
         """Seconds that are left, never below zero; None without a limit."""
         return None if self.limit_s is None else max(0.0, self.started + self.limit_s - time.monotonic())
+
+    def is_up(self) -> bool:
+        """Whether nothing is left, but for the moment by which a watchdog may wake too early."""
+        return not self.allows(_EARLY_S)
 
     def allows(self, seconds: float) -> bool:
         """Whether so much time is left."""

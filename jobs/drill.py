@@ -116,7 +116,7 @@ class Drill:
         except Exception as problem:  # noqa: BLE001 - whatever it is, the other tenants come next
             error = self.log.redact(explain(problem))
         minutes = int((time.monotonic() - begun) / 60)
-        timed_out = error is not None and clock.remaining() == 0 and not self.night.over
+        timed_out = error is not None and clock.is_up() and not self.night.over
         try:
             self._record(target, started, minutes, drilled, error, timed_out=timed_out)
         except Exception as problem:  # noqa: BLE001 - the log line still says what happened

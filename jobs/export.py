@@ -133,7 +133,7 @@ class Export:
         try:
             return self._one(target, clock)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other tenants come next
-            if clock.remaining() == 0 and not self.night.over:
+            if clock.is_up() and not self.night.over:
                 # nothing in the bucket is overwritten or deleted, so this is a name of its own
                 with suppress(Exception):
                     self.store.create(f"{dump_stem(target.tenant, started, self.run)}.overdue.json", b"{}")

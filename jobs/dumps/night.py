@@ -50,7 +50,7 @@ class Night:
 
     @property
     def over(self) -> bool:
-        return self.clock.remaining() == 0
+        return self.clock.is_up()
 
 
 def listed(names: "list[str] | tuple[str, ...]") -> str:

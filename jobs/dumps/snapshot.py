@@ -120,7 +120,7 @@ class Snapshot:
                 held[relation.oid] = error
             if self._stopped.is_set():
                 raise ChangedError("the dump has failed, so its tables are not read")
-            if clock.remaining() == 0:
+            if clock.is_up():
                 raise DeadlineError(f"reading the tables: {len(waiting)} are left")
         return held
 
