@@ -17,7 +17,6 @@ from typing import Any, Final
 from jobs.sql.errors import JobError
 from jobs.sql.postgres import Connection
 
-
 _EARLY_S: Final = 0.25
 
 

@@ -144,14 +144,32 @@ def test_removed_and_foreign_tenants_are_left_out(folder: Path) -> None:
     assert of(lines, "freshness.export", "tenant") == []
 
 
-def test_damaged_object_hides_nobody_else(folder: Path) -> None:
-    put(folder / "registry" / "tenants" / "bad.json", "{")
+@pytest.mark.parametrize("content", ["{", "[" * 200_000, '{"id": "bad", "kind": ["rds"], "state": "active"}'])
+def test_damaged_object_hides_nobody_else(folder: Path, content: str) -> None:
+    put(folder / "registry" / "tenants" / "bad.json", content)
     declare(folder, "elm")
     done, lines = look(folder)
     assert not done
     assert of(lines, "freshness.problem", "object") == [("tenants/bad.json",)]
     assert of(lines, "freshness.export", "tenant") == [("elm",)]
     assert of(lines, "freshness.summary", "severity", "result", "failed") == [("ERROR", "failed", 1)]
+
+
+def test_an_object_that_cannot_be_read_hides_nobody_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = FolderObjects.read
+
+    def refuse(self: FolderObjects, name: str) -> bytes | None:
+        if name == "tenants/bad.json":
+            raise OSError("connection reset")
+        return read(self, name)
+
+    monkeypatch.setattr(FolderObjects, "read", refuse)
+    for tenant in ("bad", "elm"):
+        declare(folder, tenant)
+    done, lines = look(folder)
+    assert not done
+    assert of(lines, "freshness.problem", "object", "error") == [("tenants/bad.json", "connection reset")]
+    assert of(lines, "freshness.export", "tenant") == [("elm",)]
 
 
 @pytest.mark.parametrize(
