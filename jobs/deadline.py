@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from subprocess import Popen
 from typing import Any, Final
@@ -45,8 +45,7 @@ class Clock:
         return left is None or left >= seconds
 
 
-@contextmanager
-def limited(connection: Connection, seconds: float, what: str) -> Iterator[None]:
+def limited(connection: Connection, seconds: float, what: str) -> AbstractContextManager[None]:
     """Give a session so many seconds from now; then its socket is shut down and whatever waits for it fails.
 
     The session is of no use afterwards. Its backend notices when it next writes, or is ended by another session.
@@ -54,35 +53,20 @@ def limited(connection: Connection, seconds: float, what: str) -> Iterator[None]
     Raises:
         DeadlineError: the time was up, also when the work failed because of that.
     """
-    with _watchdog(lambda: _shut_down(connection), seconds) as expired:
-        try:
-            yield
-        except Exception:
-            if not expired.is_set():
-                raise
-    if expired.is_set():
-        raise DeadlineError(f"{what}: not done after {seconds:g} s")
+    return _within(seconds, what, lambda: _shut_down(connection))
 
 
-@contextmanager
-def limited_process(process: Popen[Any], seconds: float, what: str) -> Iterator[None]:
+def limited_process(process: Popen[Any], seconds: float, what: str) -> AbstractContextManager[None]:
     """Kill a child at its deadline.
 
     Raises:
         DeadlineError: the time was up, also when the work failed because of that.
     """
-    with _watchdog(process.kill, seconds) as expired:
-        try:
-            yield
-        except Exception:
-            if not expired.is_set():
-                raise
-    if expired.is_set():
-        raise DeadlineError(f"{what}: not done after {seconds:g} s")
+    return _within(seconds, what, process.kill)
 
 
 @contextmanager
-def _watchdog(act: Callable[[], None], seconds: float) -> Iterator[threading.Event]:
+def _within(seconds: float, what: str, act: Callable[[], None]) -> Iterator[None]:
     expired = threading.Event()
 
     def expire() -> None:
@@ -94,10 +78,15 @@ def _watchdog(act: Callable[[], None], seconds: float) -> Iterator[threading.Eve
     timer.daemon = True
     timer.start()
     try:
-        yield expired
+        yield
+    except Exception:
+        if not expired.is_set():
+            raise
     finally:
         timer.cancel()
         timer.join()
+    if expired.is_set():
+        raise DeadlineError(f"{what}: not done after {seconds:g} s")
 
 
 def _shut_down(connection: Connection) -> None:
