@@ -64,7 +64,7 @@ comma := ,
 attacks: setup-test ## A hostile tenant against the jobs, on PostgreSQL 15, 16, 17 and 18; MAJORS=15,18 chooses
 	@$(RUN) -m tests.jobs.majors $(subst $(comma), ,$(MAJORS))
 	@ATTACKS=all POSTGRES_MAJORS=$(MAJORS) $(RUN) -m pytest tests/jobs/attacks tests/jobs/test_apply.py \
-		tests/jobs/test_rds.py tests/jobs/test_kills.py
+		tests/jobs/test_rds.py tests/jobs/test_kills.py tests/jobs/test_killed_dumps.py
 
 lint: .venv/packages.stamp ## Ruff and mypy
 	@$(RUN) -m ruff check

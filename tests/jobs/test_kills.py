@@ -40,13 +40,13 @@ def variables(site: Used) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | found
 
 
-def killed(site: Used, point: int, *arguments: str) -> tuple[int, int]:
-    """Run a job as a process of its own and kill it at one change; return its exit code and its number of changes."""
+def killed(site: Used, point: int | str, *arguments: str, **more: str) -> tuple[int, int]:
+    """Run a job as a process of its own and kill it at one change or step; return exit code and number of changes."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "changes"
         command = [sys.executable, "-m", "tests.jobs.killed", str(point), str(result), *arguments]
         done = subprocess.run(
-            command, env=variables(site), capture_output=True, text=True, timeout=_LIMIT, check=False,
+            command, env=variables(site) | more, capture_output=True, text=True, timeout=_LIMIT, check=False,
             cwd=Path(__file__).parents[2],
         )  # fmt: skip
         assert done.returncode in {0, -signal.SIGKILL}, done.stdout + done.stderr
