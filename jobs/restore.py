@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 import threading
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -32,6 +33,7 @@ from jobs.sql.registry import Instance, Tenant, parse_instance, parse_tenant
 from jobs.sql.verify import count
 
 TIME_LIMIT_S: Final = 7_000.0
+_LEAVING_S: Final = 10.0  # until a session that was closed has to be gone
 """Below the two hours that a workflow gives the job, so that the restore still tidies up after itself."""
 _MAJOR: Final = 10_000  # of `server_version`: 180001 is a release 18
 
@@ -177,7 +179,8 @@ class Restore:
             filled = self._fill(way, admin, _Wanted(tenant=tenant, name=name, source=source))
             try:
                 found = self._everything(way, admin, tenant, filled.login, name)
-                there = self._everything(way, admin, tenant, filled.login, tenant.database)
+                there = self._everything(way, admin, tenant, tenant.platform_logins["backup"], tenant.database)
+                self._nobody_is_in(admin, tenant)
                 self._logins_are_off(admin, tenant)
             finally:
                 database.drop(admin, name, tenant)
@@ -190,6 +193,15 @@ class Restore:
             rows=found.rows,
             left_out=filled.left_out,
         )
+
+    @staticmethod
+    def _nobody_is_in(admin: Connection, tenant: Tenant) -> None:
+        """Wait for this command's own session to go, and refuse whoever is left: it could still write."""
+        deadline = time.monotonic() + _LEAVING_S
+        while found := database.users_in(admin, [tenant.database]):
+            if time.monotonic() > deadline:
+                raise JobError(f"{tenant.id}: sessions of {', '.join(found)} are in {tenant.database}")
+            time.sleep(0.05)
 
     def _put_in_place(self, instance: Instance, tenant: Tenant) -> Outcome:
         name = self._name(tenant, self.options.source)
@@ -221,7 +233,8 @@ class Restore:
     def _fill(self, way: Way, admin: Connection, wanted: _Wanted) -> _Filled:
         """Make a closed database and restore into it; after a failure it is gone."""
         tenant, name, source = wanted.tenant, wanted.name, wanted.source
-        login = tenant.platform_logins["backup" if tenant.state == "offboarding" else "migrator"]
+        # It runs all that the dump holds, and may enter no other database: whoever took it over would be alone with it.
+        login = tenant.platform_logins["restore"]
         if not rows(admin, "SELECT FROM pg_catalog.pg_roles WHERE rolname = %(name)s", name=tenant.owner_role):
             raise JobError(f"{tenant.id}: no role {tenant.owner_role} on {way.instance.key}; run the SQL job first")
         allowed = self._allowed(way, admin, tenant, source)

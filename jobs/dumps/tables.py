@@ -168,7 +168,14 @@ def relations(connection: Connection, schemas: Sequence[str] | None = None) -> l
         JobError: a schema does not exist, something may not be read, or policies hide rows.
     """
     _check_schemas(connection, schemas)
-    found = [
+    found = listed(connection, schemas)
+    _check_readable(found)
+    return found
+
+
+def listed(connection: Connection, schemas: Sequence[str] | None = None) -> list[Relation]:
+    """The same, whether it can be read or not."""
+    return [
         Relation(
             oid=oid,
             schema=schema,
@@ -186,8 +193,6 @@ def relations(connection: Connection, schemas: Sequence[str] | None = None) -> l
             connection, _RELATIONS, schemas=_array(schemas)
         )
     ]
-    _check_readable(found)
-    return found
 
 
 def read_table(connection: Connection, relation: Relation) -> Table:

@@ -17,17 +17,19 @@ from jobs.sql import isolation, locks, tickets
 from jobs.sql.catalog import Catalog, Group
 from jobs.sql.cluster import Cluster, Database
 from jobs.sql.errors import IsolationError, JobError
-from jobs.sql.facts import Login, OpenDoorError, content_violations, undeclared, violations
+from jobs.sql.facts import Login, OpenDoorError, UnreachableError, content_violations, undeclared, violations
 from jobs.sql.log import Log, Severity
 from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, message_of, open_server, rows
 from jobs.sql.registry import Credential, Instance, Status, Tenant, parse_credential
 from jobs.sql.removal import Removal
+from jobs.sql.sessions import end_sessions
 from jobs.sql.stores import AdminPassword, Objects, Secrets
 
 # Any number will do as long as it never changes: it keeps two runs on one instance apart.
 _LOCK: Final = 0x74656E616E747279
 RESTORE_GUIDE: Final = "docs/restore.md"
 _LOCK_PAUSE: Final = 1.0  # seconds between two attempts
+_TEXT: Final = 4_000  # characters of an error
 _NAMED: Final = 100  # ids in a list that a log line can still hold
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -101,7 +103,8 @@ class Apply:
 
     def report(self, tenant: Tenant, error: Exception | None, before: Status | None) -> bool:
         """Log the result and write the status that readers of the registry go by; return whether all went well."""
-        text = None if error is None else self.log.redact(explain(error))
+        # a tenant may have written some of it, so it is cut to what a log takes
+        text = None if error is None else self.log.redact(explain(error))[:_TEXT]
         try:
             same = before if before is not None and before.generation == tenant.generation else None
             self._write_status(
@@ -172,6 +175,7 @@ class _OnInstance:
     _accused: dict[str, str] = field(default_factory=dict)
     _problems: dict[str, JobError] = field(default_factory=dict)
     _credentials: dict[str, Credential] = field(default_factory=dict)
+    _unreachable: set[str] = field(default_factory=set)
     _common: Connection | None = None
 
     @property
@@ -225,17 +229,20 @@ class _OnInstance:
         ]
         # Only now is every door closed: what is proved for one tenant holds against all the others.
         cluster = cluster_module.read(lock)
+        for tenant in self._tenants:
+            if tenant.id in self.failed and tenant.id not in self.missed:
+                self._judge_failed(tenant, cluster)
         wrong, harmless = undeclared(cluster, self._instance, self.group.tenants)
         for text in harmless:
             self._event("WARNING", "sql_job.undeclared", text)
         hoarders = locks.hoarders(lock)
         for number, tenant in enumerate(prepared):
-            neighbour = prepared[(number + 1) % len(prepared)]
             step = _Finish(
+                lock=lock,
                 cluster=cluster,
                 wrong=wrong,
                 hoarders=[text for login, text in hoarders.items() if login in tenant.every_login],
-                neighbour=None if neighbour is tenant else neighbour,
+                neighbours=[*prepared[number + 1 :], *prepared[:number]],
             )
             self._attempt(lock, tenant, partial(self._finish, tenant, step, server))
         self.removal.on_instance(lock, self._instance, server)
@@ -257,6 +264,14 @@ class _OnInstance:
                 self._fail(tenant, error)
                 return False
         return True
+
+    def _judge_failed(self, tenant: Tenant, cluster: Cluster) -> None:
+        """A tenant that kept the job from its changes may be open: an outage would leave it `isolated`."""
+        if tenant.id in self._problems or tenant.database not in cluster.databases:
+            return
+        wrong = violations(cluster, tenant, self._instance, idle_in_transaction_ms=self.job.idle_in_transaction_ms)
+        if wrong:
+            self._fail(tenant, IsolationError(f"{tenant.id}: not isolated: {'; '.join(wrong)}"))
 
     def _check(self) -> None:
         """Read what belongs to each tenant before anything of it is changed.
@@ -313,6 +328,7 @@ class _OnInstance:
                 database = self._make_database(common, tenant)
             isolation.ensure_database(common, database, tenant, self._instance)
             isolation.ensure_limits(common, cluster, tenant, idle_in_transaction_ms=self.job.idle_in_transaction_ms)
+            isolation.reset_elsewhere(common, cluster, tenant)
             ended = isolation.end_strangers(common, tenant, self._instance)
         if ended:
             message = f"ended {ended} sessions in {tenant.database} of logins that have no business there"
@@ -346,6 +362,8 @@ class _OnInstance:
             *violations(step.cluster, tenant, self._instance, idle_in_transaction_ms=self.job.idle_in_transaction_ms),
         ]
         try:
+            if locks.catalogs_locked(step.lock, tenant.database):
+                raise JobError(f"{tenant.id}: a session of its own holds, or waits for, a lock on its system catalogs")
             wrong += self._content(tenant, server)
         except (JobError, psycopg.Error) as error:
             if not wrong:
@@ -358,7 +376,7 @@ class _OnInstance:
         with self._changing(tenant, server) as common:
             isolation.enable_logins(common, step.cluster, tenant)
         if tenant.state == "active":
-            self._publish(tenant, step.neighbour, server)
+            self._publish(tenant, step, server)
         if step.hoarders:
             raise JobError(
                 f"{tenant.id}: {'; '.join(step.hoarders)}; to end its sessions: "
@@ -381,11 +399,13 @@ class _OnInstance:
                 self._event("INFO", "sql_job.objects_moved", message, tenant=tenant.id, objects=moved)
             return content_violations(own, tenant)
 
-    def _publish(self, tenant: Tenant, neighbour: Tenant | None, server: Server) -> None:
+    def _publish(self, tenant: Tenant, step: "_Finish", server: Server) -> None:
         password = self._credentials[tenant.id].password
         url = server.url(login=tenant.active_login, password=password, database=tenant.database)
         self.job.log.protect(password, url)
         login = Login(server=server, name=tenant.active_login, password=password)
+        published = self.job.secrets.latest(tenant.url_secret) == url
+        neighbour = self._neighbour(step)
         entered = self._enter(login, tenant, neighbour)
         if entered == "no":
             with self._changing(tenant, server) as common:
@@ -394,7 +414,10 @@ class _OnInstance:
                 message = f"ended {ended} sessions of the password that {login.name} had before"
                 self._event("INFO", "sql_job.sessions_ended", message, tenant=tenant.id, sessions=ended)
             entered = self._enter(login, tenant, neighbour)
-        published = self.job.secrets.latest(tenant.url_secret) == url
+        elif not published:
+            # a run that was cut off may have set the password and left the sessions of the one before
+            with self._changing(tenant, server) as common:
+                end_sessions(common, [login.name])
         if entered == "busy" and published:
             # The password is right and was proved before; using every connection is no failure of isolation.
             message = f"{login.name} holds all of its {tenant.connection_limit} connections: checked, not tried"
@@ -419,7 +442,21 @@ class _OnInstance:
                 raise
             self._accuse(neighbour, str(error))
             return self._enter(login, tenant, None)
+        except UnreachableError as error:
+            # the neighbour's trouble, and not to be tried by anybody else: each try may leave a session behind
+            if neighbour is None:
+                raise
+            self._unreachable.add(neighbour.id)
+            self._event("WARNING", "sql_job.unreachable", str(error), tenant=neighbour.id)
+            return self._enter(login, tenant, None)
         return entered
+
+    def _neighbour(self, step: "_Finish") -> Tenant | None:
+        """The next tenant whose database answers: in one with locked catalogs a session of this one's would hang."""
+        for tenant in step.neighbours:
+            if tenant.id not in self._unreachable and not locks.catalogs_locked(step.lock, tenant.database):
+                return tenant
+        return None
 
     def _accuse(self, neighbour: Tenant, text: str) -> None:
         self._accused[neighbour.id] = text
@@ -471,10 +508,11 @@ class _OnInstance:
 class _Finish:
     """What a tenant's last step goes by: a look at the server after every door was closed."""
 
+    lock: Connection
     cluster: Cluster
     wrong: list[str]
     hoarders: list[str]
-    neighbour: Tenant | None
+    neighbours: list[Tenant]
 
 
 def explain(error: Exception) -> str:

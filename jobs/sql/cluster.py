@@ -134,10 +134,11 @@ def read(connection: Connection) -> Cluster:
         by_member.setdefault(membership.member, []).append(membership)
     databases, database_names = _databases(connection, names)
     settings: dict[SettingKey, list[str]] = {}
+    # A tenant writes these: what is compared is short, and the beginning of a long one is enough to name it.
     for role, database, setting in rows(
         connection,
         """
-        SELECT setrole, setdatabase, pg_catalog.unnest(setconfig)
+        SELECT setrole, setdatabase, pg_catalog.left(pg_catalog.unnest(setconfig[1:50]), 200)
         FROM pg_catalog.pg_db_role_setting ORDER BY 1, 2, 3
         """,
     ):

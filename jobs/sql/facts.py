@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from jobs.sql.cluster import PUBLIC, Cluster, Role
-from jobs.sql.errors import IsolationError, JobError, RejectedError
+from jobs.sql.errors import ConnectError, IsolationError, JobError, RejectedError
 from jobs.sql.isolation import (
     COMMON_DATABASES,
     admins,
@@ -152,6 +152,8 @@ def _setting_violations(cluster: Cluster, tenant: Tenant, idle_in_transaction_ms
     limits = session_limits(tenant, idle_in_transaction_ms=idle_in_transaction_ms or 0)
     roles = [tenant.owner_role, *tenant.every_login]
     for role, database, setting in cluster.settings_touching(roles, tenant.database):
+        if role is not None and role not in roles and ROLE_NAME.fullmatch(role):
+            continue  # a setting of another tenant's login is that one's fact, and has no effect on this one
         name, _, value = setting.partition("=")
         if role in tenant.every_login and database is None and setting == becomes:
             continue
@@ -232,6 +234,10 @@ class OpenDoorError(IsolationError):
     """A login got to a neighbour: that one is open, and not the one whose login it is."""
 
 
+class UnreachableError(JobError):
+    """A neighbour's database neither let a login in nor refused it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Login:
     """A login with its password, as an application will use it."""
@@ -282,11 +288,18 @@ class Login:
         Raises:
             IsolationError: the maintenance database let it in.
             OpenDoorError: the neighbour's did.
+            UnreachableError: the neighbour's did not answer.
             JobError: it was refused for another reason, which proves nothing.
         """
         if not self._refused(MAINTENANCE_DATABASE):
             raise IsolationError(f"{self.name} can connect to {MAINTENANCE_DATABASE}")
-        if neighbour is not None and not self._refused(neighbour.database):
+        if neighbour is None:
+            return
+        try:
+            refused = self._refused(neighbour.database)
+        except ConnectError as error:
+            raise UnreachableError(str(error)) from None
+        if not refused:
             raise OpenDoorError(f"{self.name} can connect to {neighbour.database}")
 
     def _may_become(self, own: Connection, role: str) -> bool:

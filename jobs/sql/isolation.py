@@ -21,8 +21,8 @@ from jobs.sql.tickets import TICKETS_DATABASE
 
 # Connections that a tenant's own logins can never use up. Each of the two logins may hold `connection_limit`
 # connections, because both are in use while a rotation reaches the applications.
-WORKLOAD_CONNECTIONS: Final[Mapping[Workload, int]] = {"worker": 3, "migrator": 2, "backup": 2}
-PLATFORM_CONNECTIONS: Final = sum(WORKLOAD_CONNECTIONS.values()) + 1  # and this job
+WORKLOAD_CONNECTIONS: Final[Mapping[Workload, int]] = {"worker": 3, "migrator": 2, "backup": 2, "restore": 2}
+PLATFORM_CONNECTIONS: Final = 8  # worker, migrator and backup, and this job
 _MAKER: Final = "tenantry_maker"
 # Each object that changes hands holds a few locks until its transaction ends, and a small instance has room for some
 # thousands in all (max_locks_per_transaction x max_connections).
@@ -69,7 +69,9 @@ def database_limit(tenant: Tenant) -> int:
 
 def may_connect(tenant: Tenant, instance: Instance) -> list[str]:
     """The roles that may open the tenant's database; nobody else may."""
-    return [tenant.owner_role, *tenant.every_login, *admins(instance)]
+    outside = tenant.platform_logins["restore"]
+    inside = [login for login in tenant.every_login if login != outside]
+    return [tenant.owner_role, *inside, *admins(instance)]
 
 
 def admins(instance: Instance) -> list[str]:
@@ -181,9 +183,10 @@ def shut_out(connection: Connection, cluster: Cluster, tenant: Tenant) -> int:
     afterwards, for one that came in between.
     """
     off = [login for login in tenant.off_logins if login in cluster.roles]
-    ended = end_sessions(connection, off)
+    ended = end_sessions(connection, off, patience_s=0)
     _insist_on(connection, tenant, [_log_out(connection, login) for login in off if cluster.roles[login].can_login])
-    return ended + end_sessions(connection, off)
+    # one that is deep in a single function dies when that returns; by now nobody can come after it
+    return len(ended | end_sessions(connection, off))
 
 
 def ensure_roles(connection: Connection, cluster: Cluster, tenant: Tenant, instance: Instance) -> None:
@@ -261,12 +264,15 @@ def set_password(connection: Connection, login: str, password: str) -> int:
     It is set as a SCRAM verifier computed here: the server logs DDL, and must not log a password.
     """
     verifier = connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256").decode()
+    # Whoever is inside may set the password, too: nobody may be when the new one is set.
+    insist(connection, [login], lambda: run(connection, "ALTER ROLE {login} NOLOGIN PASSWORD NULL", login=login))
+    ended = len(end_sessions(connection, [login]))
     insist(
         connection,
         [login],
-        lambda: run(connection, "ALTER ROLE {login} PASSWORD {literal}", login=login, literal=verifier),
+        lambda: run(connection, "ALTER ROLE {login} LOGIN PASSWORD {literal}", login=login, literal=verifier),
     )
-    return end_sessions(connection, [login])
+    return ended
 
 
 def make_backup_login(connection: Connection, tenant: Tenant, instance: Instance) -> None:
@@ -292,7 +298,7 @@ def end_strangers(connection: Connection, tenant: Tenant, instance: Instance) ->
         allowed=may_connect(tenant, instance),
     )
     strangers = [name for (name,) in found if name.startswith("tn_") or name in instance.workloads]
-    return end_sessions(connection, strangers, database=tenant.database)
+    return len(end_sessions(connection, strangers, database=tenant.database))
 
 
 def make_database(connection: Connection, tenant: Tenant, instance: Instance) -> Database:
@@ -373,6 +379,20 @@ def session_limits(tenant: Tenant, *, idle_in_transaction_ms: int) -> dict[str, 
         "statement_timeout": str(tenant.statement_timeout_ms),
         "idle_in_transaction_session_timeout": str(idle_in_transaction_ms),
     }
+
+
+def reset_elsewhere(connection: Connection, cluster: Cluster, tenant: Tenant) -> None:
+    """Take back what the tenant's logins have set for themselves in databases that are not theirs."""
+    places = {
+        (role, database)
+        for role, database, _ in cluster.settings_touching([tenant.owner_role, *tenant.every_login])
+        if role is not None and database not in (None, tenant.database)
+    }
+    _insist_on(connection, tenant, [_reset(connection, role, str(database)) for role, database in sorted(places)])
+
+
+def _reset(connection: Connection, role: str, database: str) -> Change:
+    return lambda: run(connection, "ALTER ROLE {role} IN DATABASE {database} RESET ALL", role=role, database=database)
 
 
 def _set_in_database(connection: Connection, login: str, database: str, name: str, value: str) -> Change:

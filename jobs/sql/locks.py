@@ -34,3 +34,22 @@ def hoarders(connection: Connection) -> dict[str, str]:
         for login, count in found
         if count * _SHARE > room
     }
+
+
+def catalogs_locked(connection: Connection, database: str) -> bool:
+    """Whether somebody has, or waits for, an exclusive lock on the system catalogs of a database.
+
+    Its owner may (VACUUM FULL pg_class). A session that is opened there then hangs before any limit of its own holds.
+    """
+    found = rows(
+        connection,
+        """
+        SELECT EXISTS (
+            SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid = l.database
+            WHERE d.datname = %(database)s AND l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+              AND l.relation < 16384
+        )
+        """,
+        database=database,
+    )
+    return bool(found[0][0])

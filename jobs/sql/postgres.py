@@ -131,8 +131,9 @@ class Server:
                 reason = next((key for key, words in REJECTIONS.items() if words.search(text)), None)
                 if reason is not None:
                     raise RejectedError(reason, f"{user} on {database}: {first_line(text.splitlines())}") from None
-                if attempt == _ATTEMPTS:
-                    message = f"{self.host}:{self.port}/{database}: no session after {_ATTEMPTS} attempts"
+                # a server that takes a session and does not answer would be left with one more each time
+                if attempt == _ATTEMPTS or isinstance(error, psycopg.errors.ConnectionTimeout):
+                    message = f"{self.host}:{self.port}/{database}: no session after {attempt} attempts"
                     raise ConnectError(f"{message}: {first_line(text.splitlines())}") from None
                 self.pause(wait)
                 wait *= 2

@@ -36,11 +36,12 @@ RdsUser = Annotated[str, Field(pattern=_RDS_USER)]
 _Model = TypeVar("_Model", bound=BaseModel)
 State = Literal["active", "suspended", "offboarding"]
 SqlKind = Literal["cloudsql", "rds"]
-Workload = Literal["worker", "migrator", "backup"]
-WORKLOADS: Final[tuple[Workload, ...]] = ("worker", "migrator", "backup")
-"""What the platform does inside a tenant's database, each with a login of its own in every tenant's."""
+Workload = Literal["worker", "migrator", "backup", "restore"]
+WORKLOADS: Final[tuple[Workload, ...]] = ("worker", "migrator", "backup", "restore")
+"""What the platform does with a tenant's rights, each by a login of its own for every tenant. The one for restores runs
+all that a dump holds, so it may enter the database that is being restored, and not the tenant's present one."""
 
-ROLE_NAME: Final = re.compile(r"tn_(.+)_(?:owner|a|b|worker|migrator|backup)")
+ROLE_NAME: Final = re.compile(r"tn_(.+)_(?:owner|a|b|worker|migrator|backup|restore)")
 """A tenant's role. Ids hold no underscore, so each name leads back to one id, and has exactly one ending: the role
 `tn_team_a` is a login of `team`, the database `tn_team_a` is that of `team-a`."""
 
@@ -169,11 +170,11 @@ class Tenant(_Declared):
     def off_logins(self) -> list[str]:
         """The logins that may not be used now, whatever else holds.
 
-        A leaving tenant's export has to be the last word, so only the backup login is left to it.
+        Unless the tenant is active, nothing is left that runs its code in its database: that could keep a way in.
         """
         off = [login for login in self.logins if login not in self.enabled_logins]
-        if self.state == "offboarding":
-            off += [login for workload, login in self.platform_logins.items() if workload != "backup"]
+        if self.state != "active":
+            off += [self.platform_logins["worker"], self.platform_logins["migrator"]]
         return off
 
     @property

@@ -5,7 +5,7 @@ drop cannot be undone, a leftover costs some disk: whatever is missing, damaged 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +26,7 @@ from jobs.sql.sessions import await_end
 from jobs.sql.stores import AdminPassword, Objects
 
 _COMPARE_LIMIT_S: Final = 900.0
+_HARMLESS: Final = ("_backup", "_restore")  # logins that run nothing of the tenant's in its database
 _DROP_TIMEOUT_MS: Final = 600_000  # it waits for a checkpoint and unlinks every file
 _TENANT: Final = re.compile(TENANT_ID)
 # Ids hold no underscore, so each name leads back to the one id that it came from.
@@ -56,7 +57,7 @@ class Remains:
     Attributes:
         owner: owner of its database; None when there is no database.
         roles: those of its roles that exist, the owner last.
-        open: those of the roles that can log in and write; the backup login is the one that shows what is left.
+        open: those of the roles that can log in and serve it; the backup login is the one that shows what is left.
     """
 
     tenant: str
@@ -145,6 +146,7 @@ class Removal:
             return
         if item.owner is not None:
             drop_database(lock, item.database, item.owner)
+        self._forget_elsewhere(item.roles, lock, instance, server)
         drop_roles(lock, item.roles)
         self.log.event(
             "INFO",
@@ -155,6 +157,29 @@ class Removal:
             database=item.database if item.owner is not None else None,
             roles=len(item.roles),
         )
+
+    def _forget_elsewhere(self, roles: Sequence[str], lock: Connection, instance: Instance, server: Server) -> None:
+        """Take back what other databases have granted these roles: any tenant may have, and no role can go before.
+
+        What such a role owns somewhere else is somebody's data, and stays with it.
+        """
+        places = rows(
+            lock,
+            """
+            SELECT d.datname FROM pg_catalog.pg_shdepend s JOIN pg_catalog.pg_database d ON d.oid = s.dbid
+            WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+              AND s.refobjid IN (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ANY (%(roles)s))
+            GROUP BY d.datname HAVING pg_catalog.bool_and(s.deptype = 'a') ORDER BY 1
+            """,
+            roles=list(roles),
+        )
+        for (name,) in places:
+            password = self.admin_password(instance)
+            self.log.protect(password)
+            with server.admin(user=instance.admin_user, password=password, database=name) as own:
+                for role in roles:
+                    with own.transaction(), acting_for(own, role):
+                        run(own, "DROP OWNED BY {role}", role=role)
 
     def _prove_unchanged(self, item: Remains, marker: _Marker, lock: Connection, server: Server) -> None:
         """Compare the database with what was exported, row by row and with the tenant's own rights only.
@@ -260,7 +285,7 @@ def remains(connection: Connection) -> list[Remains]:
             tenant=tenant,
             owner=owners.get(tenant),
             roles=tuple(sorted(found := roles.get(tenant, {}))),
-            open=tuple(sorted(name for name, can_login in found.items() if can_login and not name.endswith("_backup"))),
+            open=tuple(sorted(name for name, can_login in found.items() if can_login and not name.endswith(_HARMLESS))),
         )
         for tenant in sorted(owners.keys() | roles.keys())
     ]

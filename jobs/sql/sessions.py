@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+import psycopg
 from psycopg import errors
 
 from jobs.sql.catalog import Catalog
@@ -44,7 +45,7 @@ def end_of_tenant(catalog: Catalog, key: str, tenant_id: str, admin_password: Ad
         open_server(group.instance) as server,
         _knock(server, group.instance.admin_user, token) as connection,
     ):
-        ended = end_sessions(connection, tenant.every_login)
+        ended = len(end_sessions(connection, tenant.every_login))
     log.event(
         "INFO",
         "sql_job.sessions_ended",
@@ -73,26 +74,32 @@ def _knock(server: Server, user: str, password: str) -> Connection:
                 raise
 
 
-def end_sessions(connection: Connection, logins: Sequence[str], *, database: str | None = None) -> int:
-    """End every session of these logins, in whatever database or in just one; return how many there were.
+def end_sessions(
+    connection: Connection,
+    logins: Sequence[str],
+    *,
+    database: str | None = None,
+    patience_s: float = _END_OF_SESSIONS,
+) -> set[int]:
+    """End every session of these logins, in whatever database or in just one; return their process numbers.
 
     Raises:
-        JobError: one is still there after ten seconds.
+        JobError: one is still there after `patience_s` seconds; with 0 nobody looks.
     """
     if not logins:
-        return 0
+        return set()
     sessions = _sessions(connection, logins, database)
     for pid, login in sessions:
         _terminate(connection, pid, login)
-    deadline = time.monotonic() + _END_OF_SESSIONS
-    while left := _sessions(connection, logins, database):
+    deadline = time.monotonic() + patience_s
+    while patience_s and (left := _sessions(connection, logins, database)):
         if time.monotonic() > deadline:
             names = ", ".join(sorted({name for _, name in left}))
             raise JobError(f"{len(left)} sessions of {names} did not end; run the job again")
         for pid, login in left:  # also those that came in since
             _terminate(connection, pid, login)
         time.sleep(_POLL)
-    return len(sessions)
+    return {pid for pid, _ in sessions}
 
 
 def _sessions(connection: Connection, logins: Sequence[str], database: str | None) -> list[tuple[int, str]]:
@@ -112,19 +119,25 @@ def insist(connection: Connection, logins: Sequence[str], change: Callable[[], N
     """Make a change of logins, ending their sessions whenever one of them keeps it waiting.
 
     Raises:
-        psycopg.errors.LockNotAvailable: somebody else's session holds the lock.
+        psycopg.Error: somebody else's session holds the lock, or a prepared transaction, which no session has.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with connection.transaction():
                 run(connection, "SET LOCAL lock_timeout = {literal}", literal=_ATTEMPT_LOCK_MS)
                 change()
-        except errors.LockNotAvailable:
-            if attempt == _ATTEMPTS:
+        except (errors.LockNotAvailable, errors.InternalError_) as error:
+            # XX000 "tuple concurrently updated": somebody changed the same row and committed in between
+            if attempt == _ATTEMPTS or not _is_contention(error):
                 raise
-            end_sessions(connection, logins)
+            end_sessions(connection, logins, patience_s=0)
+            time.sleep(_POLL)
         else:
             return
+
+
+def _is_contention(error: psycopg.Error) -> bool:
+    return isinstance(error, errors.LockNotAvailable) or "concurrently updated" in str(error)
 
 
 def _terminate(connection: Connection, pid: int, login: str) -> None:

@@ -123,7 +123,8 @@ def install(connection: Connection, instance: Instance) -> None:
                 """
                 CREATE FUNCTION tenantry.ticket(tenant text, OUT login name, OUT password text)
                 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-                SET search_path = pg_catalog, pg_temp SET password_encryption = 'scram-sha-256'
+                SET search_path = pg_catalog, pg_temp SET "DateStyle" = 'ISO, MDY' SET "TimeZone" = 'UTC'
+                SET password_encryption = 'scram-sha-256'
                 AS {}
                 """
             ).format(sql.Literal(wanted))

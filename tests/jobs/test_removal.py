@@ -60,7 +60,9 @@ def digest(server: Postgres, database: str) -> str:
 def roles_of(*stems: str) -> list[object]:
     """All roles of these tenants, sorted."""
     names: list[object] = []
-    names += sorted(f"{stem}_{end}" for stem in stems for end in ("a", "b", "backup", "migrator", "owner", "worker"))
+    names += sorted(
+        f"{stem}_{end}" for stem in stems for end in ("a", "b", "backup", "migrator", "owner", "restore", "worker")
+    )
     return names
 
 
@@ -110,7 +112,7 @@ def test_with_proof_the_database_and_its_roles_go_and_nothing_else_does(leaving:
     remove(leaving, "acme")
     lines = apply(leaving)
     assert of(lines, "sql_job.removed", "tenant", "instance", "database", "roles", "severity") == [
-        ("acme", INSTANCE, "tn_acme", 6, "INFO")
+        ("acme", INSTANCE, "tn_acme", 7, "INFO")
     ]
     assert of(lines, LEFTOVER) == []
     assert names(leaving.server) == (["tn_acme_a"], roles_of("tn_acme_a"))
@@ -348,9 +350,18 @@ def test_a_run_that_was_cut_off_is_finished_by_the_next(leaving: Account) -> Non
         session.execute("DROP DATABASE tn_acme")
         session.execute("DROP ROLE tn_acme_b")
     lines = apply(leaving)
-    assert of(lines, "sql_job.removed", "tenant", "database", "roles") == [("acme", None, 5)]
+    assert of(lines, "sql_job.removed", "tenant", "database", "roles") == [("acme", None, 6)]
     assert names(leaving.server) == (["tn_acme_a"], roles_of("tn_acme_a"))
     assert statuses(leaving) == ["status/acme-a.json"]
+
+
+def test_what_a_neighbour_has_granted_them_keeps_no_roles(leaving: Account) -> None:
+    with leaving.server.session("tn_acme_a_a", leaving.password("acme-a", 1), "tn_acme_a") as session:
+        session.execute("GRANT SELECT ON notes TO tn_acme_owner, tn_acme_a, tn_acme_backup WITH GRANT OPTION")
+        session.execute("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO tn_acme_b")
+    remove(leaving, "acme")
+    assert of(apply(leaving), "sql_job.removed", "tenant") == [("acme",)]
+    assert names(leaving.server) == (["tn_acme_a"], roles_of("tn_acme_a"))
 
 
 def test_roles_that_own_something_elsewhere_stay_together(leaving: Account) -> None:
@@ -368,7 +379,7 @@ def test_the_last_tenant_of_an_instance_goes_too(leaving: Account) -> None:
     """The instance has no tenant then, so no entry leads to it."""
     with leaving.server.bootstrap() as session:
         session.execute("DROP DATABASE tn_acme_a")
-        for role in ("a", "b", "worker", "migrator", "backup", "owner"):
+        for role in ("a", "b", "worker", "migrator", "backup", "restore", "owner"):
             session.execute(f"DROP ROLE tn_acme_a_{role}".encode())
     remove(leaving, "acme")
     remove(leaving, "acme-a")
@@ -422,11 +433,11 @@ class TestCloudSql:
         assert of(lines, LEFTOVER, "tenant", "reason") == [
             ("acme", "database tn_acme is still there, which only the program's `up` deletes")
         ]
-        assert (names(world.server)[0], len(names(world.server)[1])) == (["tn_acme", "tn_beta"], 12)
+        assert (names(world.server)[0], len(names(world.server)[1])) == (["tn_acme", "tn_beta"], 14)
         with world.server.bootstrap() as session:
             session.execute("DROP DATABASE tn_acme")
         lines = self.run(world)
-        assert of(lines, "sql_job.removed", "tenant", "database", "roles") == [("acme", None, 6)]
+        assert of(lines, "sql_job.removed", "tenant", "database", "roles") == [("acme", None, 7)]
         assert names(world.server) == (["tn_beta"], roles_of("tn_beta"))
         assert sorted(path.name for path in (world.registry / "status").iterdir()) == ["beta.json"]
         world.login("beta").close()
@@ -438,7 +449,7 @@ class TestCloudSql:
             session.execute("DROP DATABASE tn_acme")
         lines = self.run(world)
         assert "final/acme.json is not in the exports bucket" in of(lines, LEFTOVER, "reason")[0][0]
-        assert len(names(world.server)[1]) == 12
+        assert len(names(world.server)[1]) == 14
 
     def test_a_database_whose_entry_is_not_there_yet_is_no_leftover(self, world: World) -> None:
         world.add("beta")

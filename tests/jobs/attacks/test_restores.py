@@ -153,7 +153,7 @@ def test_what_a_dump_runs_has_the_tenants_rights_only(shelf: Shelf, place: str) 
     }
     with shelf.world.server.bootstrap("restored_tn_acme") as session:
         sung = session.execute("SELECT DISTINCT who, login, became FROM public.canary").fetchall()
-        assert sung == ([] if place in SILENT else [("tn_acme_owner", "tn_acme_migrator", "")])
+        assert sung == ([] if place in SILENT else [("tn_acme_owner", "tn_acme_restore", "")])
         assert one(session, "SELECT count(*) FROM public.t") == 2
         assert owners(session) == {"tn_acme_owner"}
         acl = one(session, "SELECT datacl::text FROM pg_database WHERE datname = 'restored_tn_acme'")
@@ -248,4 +248,4 @@ def test_a_restore_that_refuses_to_end_is_ended(shelf: Shelf) -> None:
     assert line["error"].startswith("restore of acme: not done after ")
     assert "restored_tn_acme" not in shelf.databases()
     with shelf.world.server.bootstrap() as session:
-        assert one(session, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'tn_acme_migrator'") == 0
+        assert one(session, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'tn_acme_restore'") == 0
