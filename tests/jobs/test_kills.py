@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.timeout(3600)]
 
 POINTS = 12 if EVERYTHING else 1
 _LIMIT = 120  # seconds; a job of two tenants takes one or two
-_KINDS = ("owner", "a", "b", "worker", "migrator", "backup")
+_KINDS = ("owner", "a", "b", "worker", "migrator", "backup", "restore")
 _ROLES = {f"tn_{tenant}_{kind}" for tenant in ("acme", "beta") for kind in _KINDS}
 
 Used = CloudSql | Rds

@@ -142,7 +142,7 @@ def test_put_in_place(shelf: Shelf) -> None:
     code, line = shelf.run(*place)
     assert (code, line["error"]) == (
         1,
-        "acme: tn_acme_a can still log in or is logged in; run the SQL job first",
+        "acme: tn_acme_a, tn_acme_migrator, tn_acme_worker can still log in or is logged in; run the SQL job first",
     )
     world.apply()
     with world.server.bootstrap("tn_acme"):

@@ -20,7 +20,15 @@ import jobs
 
 Session = psycopg.Connection[tuple[object, ...]]
 
-OWN: Final = ("tn_acme_owner", "tn_acme_a", "tn_acme_b", "tn_acme_worker", "tn_acme_migrator", "tn_acme_backup")
+OWN: Final = (
+    "tn_acme_owner",
+    "tn_acme_a",
+    "tn_acme_b",
+    "tn_acme_worker",
+    "tn_acme_migrator",
+    "tn_acme_backup",
+    "tn_acme_restore",
+)
 SCHEMAS: Final = ("public", "evil")
 _MARK: Final = "CANARY"
 _SUNG: Final = re.compile(rf"LOG:  {_MARK}<<(.*?) ;; (.*?) ;; (.*?) ;; (.*?)>>$", re.MULTILINE)
