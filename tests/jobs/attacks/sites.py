@@ -40,6 +40,8 @@ class Site(Protocol):
 
     def enter(self, workload: str, tenant: str) -> Session: ...
 
+    def platform_user(self, workload: str) -> str: ...
+
     def platform(self, workload: str, database: str) -> Session: ...
 
 
@@ -79,8 +81,11 @@ class CloudSql:
         session.execute("SET ROLE cloudsqlsuperuser")
         return session
 
+    def platform_user(self, workload: str) -> str:
+        return PLATFORM[("worker", "migrator").index(workload)]
+
     def platform(self, workload: str, database: str) -> Session:
-        return self.server.session(PLATFORM[("worker", "migrator").index(workload)], ADMIN_PASSWORD, database)
+        return self.server.session(self.platform_user(workload), ADMIN_PASSWORD, database)
 
     def enter(self, workload: str, tenant: str) -> Session:
         return _enter(self, workload, tenant)
@@ -124,9 +129,12 @@ class Rds:
     def admin(self, database: str = "postgres") -> Session:
         return self.server.session(MASTER, ADMIN_PASSWORD, database)
 
+    def platform_user(self, workload: str) -> str:
+        return RDS_PLATFORM[("worker", "migrator").index(workload)]
+
     def platform(self, workload: str, database: str) -> Session:
         """The server knows nothing of IAM, so a password stands for the token."""
-        user = RDS_PLATFORM[("worker", "migrator").index(workload)]
+        user = self.platform_user(workload)
         with self.server.bootstrap() as session:
             session.execute(f"ALTER ROLE {user} PASSWORD '{BACKUP_TOKEN}'".encode())
         return self.server.session(user, BACKUP_TOKEN, database)

@@ -426,6 +426,39 @@ class TestTickets:
             for end in ("a", "backup", "migrator", "restore", "worker")
         ]
 
+    def test_what_an_earlier_release_left_is_taken_back(self, site: Site) -> None:
+        """There, worker and migrator were members of every owner's role, and the backup login read everything."""
+        served(site, "acme", "beta")
+        user = site.platform_user("worker")
+        backup = isinstance(site, Rds)
+        with site.admin() as session:
+            session.execute("DROP DATABASE tenantry")
+            for tenant in ("acme", "beta"):
+                for workload in ("worker", "migrator", "backup", "restore"):
+                    session.execute(f"REVOKE ALL ON DATABASE tn_{tenant} FROM tn_{tenant}_{workload}".encode())
+                    session.execute(f"DROP ROLE tn_{tenant}_{workload}".encode())
+                session.execute(f'GRANT tn_{tenant}_owner TO "{user}"'.encode())
+                session.execute(f'GRANT CONNECT ON DATABASE tn_{tenant} TO "{user}"'.encode())
+                if backup:
+                    session.execute("GRANT pg_read_all_data TO tenantry_backup")
+                    session.execute(f"GRANT CONNECT ON DATABASE tn_{tenant} TO tenantry_backup".encode())
+        working = site.platform("worker", "tn_acme")
+        working.execute("SET ROLE tn_acme_owner")
+        code, lines = site.job()
+        assert (code, results(lines)) == (0, {"acme": "ok", "beta": "ok"})
+        with pytest.raises(psycopg.OperationalError):
+            working.execute("SELECT 1")
+        with site.server.bootstrap() as session:
+            found = session.execute(
+                """
+                SELECT pg_get_userbyid(roleid)::text FROM pg_auth_members
+                WHERE pg_get_userbyid(member) = ANY (%s) AND pg_get_userbyid(roleid) !~ 'iam'
+                """,
+                ([user, "tenantry_backup"],),
+            ).fetchall()
+        assert found == []
+        site.enter("worker", "acme").close()
+
     def test_the_login_for_restores_enters_no_database_of_its_own_accord(self, site: Site) -> None:
         """It runs all that a dump holds, so a tenant may take it over: then it is nowhere."""
         served(site, "acme", "beta")
