@@ -362,7 +362,7 @@ class _OnInstance:
             *violations(step.cluster, tenant, self._instance, idle_in_transaction_ms=self.job.idle_in_transaction_ms),
         ]
         try:
-            if locks.catalogs_locked(step.lock, tenant.database):
+            if locks.catalogs_stay_locked(step.lock, tenant.database):
                 raise JobError(f"{tenant.id}: a session of its own holds, or waits for, a lock on its system catalogs")
             wrong += self._content(tenant, server)
         except (JobError, psycopg.Error) as error:

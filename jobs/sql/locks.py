@@ -1,7 +1,12 @@
 """Who fills the server's lock table: it is shared by all databases, and PostgreSQL has no limit for a single login."""
 
+import time
+from typing import Final
+
 from jobs.sql.postgres import Connection, rows
 
+_PATIENCE_S: Final = 3.0
+_POLL_S: Final = 0.1
 _SHARE = 4  # a login that holds more than a quarter of the table is named
 
 
@@ -53,3 +58,13 @@ def catalogs_locked(connection: Connection, database: str) -> bool:
         database=database,
     )
     return bool(found[0][0])
+
+
+def catalogs_stay_locked(connection: Connection, database: str) -> bool:
+    """The same, for longer than the server's own vacuum takes to shorten a catalog."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while catalogs_locked(connection, database):
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(_POLL_S)
+    return False
