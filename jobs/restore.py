@@ -25,6 +25,8 @@ from jobs.restores.programs import Programs
 from jobs.restores.replay import Replay, Rules
 from jobs.restores.sources import Place, Source, exported, place_of
 from jobs.restores.way import Way, open_way
+from jobs.sql import cluster as cluster_module
+from jobs.sql import isolation
 from jobs.sql.apply import explain
 from jobs.sql.errors import JobError
 from jobs.sql.log import Log
@@ -179,6 +181,11 @@ class Restore:
             filled = self._fill(way, admin, _Wanted(tenant=tenant, name=name, source=source))
             try:
                 found = self._everything(way, admin, tenant, filled.login, name)
+                # What the dump has run could let its login into the tenant's database, which belongs to the same owner.
+                database.shut_login(admin, filled.login)
+                present = cluster_module.read(admin).databases.get(tenant.database)
+                isolation.ensure_database(admin, present, tenant, way.instance)
+                self._nobody_is_in(admin, tenant)
                 there = self._everything(way, admin, tenant, tenant.platform_logins["backup"], tenant.database)
                 self._nobody_is_in(admin, tenant)
                 self._logins_are_off(admin, tenant)

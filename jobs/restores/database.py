@@ -18,7 +18,7 @@ from psycopg import errors, sql
 from jobs.sql.errors import JobError
 from jobs.sql.postgres import Connection, acting_for, has_grant_options, message_of, rows, run
 from jobs.sql.registry import Instance, Tenant
-from jobs.sql.sessions import end_sessions
+from jobs.sql.sessions import end_sessions, insist
 
 _LOCKS: Final = 0x746E7273  # any number that never changes
 _DATLOCALE: Final = 170000  # PostgreSQL 17 renamed the column, and has a provider of its own
@@ -90,6 +90,7 @@ def alone(admin: Connection, tenant: Tenant) -> Iterator[None]:
         yield
     finally:
         if not admin.closed:
+            shut_login(admin, tenant.platform_logins["restore"])
             rows(
                 admin,
                 "SELECT pg_catalog.pg_advisory_unlock(%(a)s::pg_catalog.int4, %(b)s::pg_catalog.int4)",
@@ -228,6 +229,13 @@ def ensure_login(admin: Connection, tenant: Tenant, login: str) -> None:
             run(admin, "GRANT {owner} TO {login}" + options, owner=tenant.owner_role, login=login)
             run(admin, "ALTER ROLE {login} SET role = {owner}", login=login, owner=tenant.owner_role)
         run(admin, "ALTER ROLE {login} LOGIN NOINHERIT", login=login)
+
+
+def shut_login(admin: Connection, login: str) -> None:
+    """Switch the login for restores off and end whoever is in by it: what it has run may have taken it over."""
+    if rows(admin, "SELECT FROM pg_catalog.pg_roles WHERE rolname = %(login)s AND rolcanlogin", login=login):
+        insist(admin, [login], lambda: run(admin, "ALTER ROLE {login} NOLOGIN PASSWORD NULL", login=login))
+    end_sessions(admin, [login])
 
 
 def open_for(admin: Connection, name: str, login: str) -> None:

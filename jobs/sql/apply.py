@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -16,13 +16,21 @@ from jobs.sql import cluster as cluster_module
 from jobs.sql import isolation, locks, tickets
 from jobs.sql.catalog import Catalog, Group
 from jobs.sql.cluster import Cluster, Database
-from jobs.sql.errors import IsolationError, JobError
-from jobs.sql.facts import Login, OpenDoorError, UnreachableError, content_violations, undeclared, violations
+from jobs.sql.errors import ConnectError, IsolationError, JobError
+from jobs.sql.facts import (
+    Login,
+    OpenDoorError,
+    UnreachableError,
+    content_violations,
+    open_doors,
+    undeclared,
+    violations,
+)
 from jobs.sql.log import Log, Severity
 from jobs.sql.postgres import MAINTENANCE_DATABASE, Connection, Server, message_of, open_server, rows
 from jobs.sql.registry import Credential, Instance, Status, Tenant, parse_credential
 from jobs.sql.removal import Removal
-from jobs.sql.sessions import end_sessions
+from jobs.sql.sessions import OTHER_DOORS, end_sessions, end_waiting
 from jobs.sql.stores import AdminPassword, Objects, Secrets
 
 # Any number will do as long as it never changes: it keeps two runs on one instance apart.
@@ -176,6 +184,7 @@ class _OnInstance:
     _problems: dict[str, JobError] = field(default_factory=dict)
     _credentials: dict[str, Credential] = field(default_factory=dict)
     _unreachable: set[str] = field(default_factory=set)
+    _offences: dict[str, str] = field(default_factory=dict)
     _common: Connection | None = None
 
     @property
@@ -199,7 +208,7 @@ class _OnInstance:
     def serve(self) -> None:
         """Serve the instance's tenants, then drop what removed ones have left."""
         try:
-            with open_server(self._instance) as server, self._admin(server, MAINTENANCE_DATABASE) as lock:
+            with open_server(self._instance) as server, self._maintenance(server) as lock:
                 try:
                     self._serve(server, lock)
                 finally:
@@ -256,7 +265,7 @@ class _OnInstance:
             text = f"{tenant.id}: not reached in the {self.job.clock.limit_s:g} s of this run"
             self._event("ERROR", "sql_job.tenant", text, tenant=tenant.id, result="not_reached", error=text)
             return False
-        rows(lock, "SELECT 1")
+        self._end_waiting(lock)
         with self.job.log.scope():
             try:
                 step()
@@ -267,10 +276,9 @@ class _OnInstance:
 
     def _judge_failed(self, tenant: Tenant, cluster: Cluster) -> None:
         """A tenant that kept the job from its changes may be open: an outage would leave it `isolated`."""
-        if tenant.id in self._problems or tenant.database not in cluster.databases:
+        if tenant.id in self._problems:
             return
-        wrong = violations(cluster, tenant, self._instance, idle_in_transaction_ms=self.job.idle_in_transaction_ms)
-        if wrong:
+        if wrong := open_doors(cluster, tenant, self._instance):
             self._fail(tenant, IsolationError(f"{tenant.id}: not isolated: {'; '.join(wrong)}"))
 
     def _check(self) -> None:
@@ -377,15 +385,23 @@ class _OnInstance:
             isolation.enable_logins(common, step.cluster, tenant)
         if tenant.state == "active":
             self._publish(tenant, step, server)
-        if step.hoarders:
-            raise JobError(
-                f"{tenant.id}: {'; '.join(step.hoarders)}; to end its sessions: "
-                f"python -m jobs.sql end-sessions --instance {self._instance.key} --tenant {tenant.id}"
-            )
+        if complaint := self._complaint(tenant, step):
+            raise JobError(f"{tenant.id}: {complaint}")
         if self.job.report(tenant, None, self._before[tenant.id]):
             self._done.add(tenant.id)
         else:
             self.failed.add(tenant.id)
+
+    def _complaint(self, tenant: Tenant, step: "_Finish") -> str | None:
+        """What an isolated tenant does to the others all the same."""
+        if tenant.id in self._offences:
+            return self._offences[tenant.id]
+        if not step.hoarders:
+            return None
+        return (
+            f"{'; '.join(step.hoarders)}; to end its sessions: "
+            f"python -m jobs.sql end-sessions --instance {self._instance.key} --tenant {tenant.id}"
+        )
 
     def _content(self, tenant: Tenant, server: Server) -> list[str]:
         """Give what is inside the tenant's database to its owner, and say what is wrong there."""
@@ -414,7 +430,7 @@ class _OnInstance:
                 message = f"ended {ended} sessions of the password that {login.name} had before"
                 self._event("INFO", "sql_job.sessions_ended", message, tenant=tenant.id, sessions=ended)
             entered = self._enter(login, tenant, neighbour)
-        elif not published:
+        elif not published and not self._was_proved(tenant):
             # a run that was cut off may have set the password and left the sessions of the one before
             with self._changing(tenant, server) as common:
                 end_sessions(common, [login.name])
@@ -451,6 +467,10 @@ class _OnInstance:
             return self._enter(login, tenant, None)
         return entered
 
+    def _was_proved(self, tenant: Tenant) -> bool:
+        before = self._before[tenant.id]
+        return before is not None and before.isolated and before.generation == tenant.generation
+
     def _neighbour(self, step: "_Finish") -> Tenant | None:
         """The next tenant whose database answers: in one with locked catalogs a session of this one's would hang."""
         for tenant in step.neighbours:
@@ -460,7 +480,7 @@ class _OnInstance:
 
     def _accuse(self, neighbour: Tenant, text: str) -> None:
         self._accused[neighbour.id] = text
-        if neighbour.id in self._done:
+        if neighbour.id in self._done | self.failed:
             self._done.discard(neighbour.id)
             self._fail(neighbour, IsolationError(f"{neighbour.id}: not isolated: {text}"))
 
@@ -469,19 +489,43 @@ class _OnInstance:
         self.job.report(tenant, error, self._before[tenant.id])
 
     @contextmanager
-    def _admin(self, server: Server, database: str) -> Iterator[Connection]:
+    def _maintenance(self, server: Server) -> Iterator[Connection]:
+        """The session that holds the instance's lock; a tenant may have shut this very database."""
+        try:
+            session = self._session(server, MAINTENANCE_DATABASE)
+        except ConnectError:
+            for name in OTHER_DOORS:
+                with suppress(JobError, psycopg.Error), self._session(server, name) as side:
+                    self._end_waiting(side)
+                    break
+            session = self._session(server, MAINTENANCE_DATABASE)
+        with session as connection:
+            yield connection
+
+    def _end_waiting(self, connection: Connection) -> None:
+        """End sessions that keep others out of a database, and remember whose they are."""
+        for login, database in end_waiting(connection):
+            text = f"a session of {login} kept everybody out of database {database}, and was ended"
+            self._event("WARNING", "sql_job.sessions_ended", text, sessions=1)
+            for tenant in self.group.tenants:
+                if login in tenant.every_login:
+                    self._offences[tenant.id] = text
+
+    def _session(self, server: Server, database: str) -> Connection:
         token = self.job.admin_password(self._instance)
         self.job.log.protect(token)
-        with server.admin(user=self._instance.admin_user, password=token, database=database) as connection:
+        return server.admin(user=self._instance.admin_user, password=token, database=database)
+
+    @contextmanager
+    def _admin(self, server: Server, database: str) -> Iterator[Connection]:
+        with self._session(server, database) as connection:
             yield connection
 
     @contextmanager
     def _changing(self, tenant: Tenant, server: Server) -> Iterator[Connection]:
         """The administrator's one session for changes in the maintenance database, within a tenant's limit."""
         if self._common is None or self._common.closed or self._common.broken:
-            token = self.job.admin_password(self._instance)
-            self.job.log.protect(token)
-            self._common = server.admin(user=self._instance.admin_user, password=token, database=MAINTENANCE_DATABASE)
+            self._common = self._session(server, MAINTENANCE_DATABASE)
         with limited(self._common, self.job.tenant_limit_s, f"{tenant.id}: its roles and database"):
             yield self._common
 

@@ -105,10 +105,25 @@ def violations(
         idle_in_transaction_ms: the limit that its logins have; None where it is not known (a restored copy).
     """
     return [
+        *_connect_violations(cluster, tenant, instance),
+        *_membership_violations(cluster, tenant, instance),
         *_role_violations(cluster, tenant),
         *_setting_violations(cluster, tenant, idle_in_transaction_ms),
-        *_membership_violations(cluster, tenant, instance),
+    ]
+
+
+def open_doors(cluster: Cluster, tenant: Tenant, instance: Instance) -> list[str]:
+    """Return the facts that let somebody in: what is merely not there yet is left out."""
+    if tenant.database not in cluster.databases:
+        return []
+    return [
         *_connect_violations(cluster, tenant, instance),
+        *_membership_violations(cluster, tenant, instance),
+        *(
+            f"{login} can log in, but must not while the tenant is {tenant.state}"
+            for login in tenant.off_logins
+            if login in cluster.roles and cluster.roles[login].can_login
+        ),
     ]
 
 
@@ -269,7 +284,7 @@ class Login:
         except RejectedError as error:
             if error.reason == "password":
                 return "no"
-            if error.reason == "limit":
+            if error.reason in ("limit", "full"):
                 return "busy"
             raise
         with session as own:
@@ -315,6 +330,10 @@ class Login:
         try:
             self.server.connect(user=self.name, password=self.password, database=database).close()
         except RejectedError as error:
+            if error.reason == "full":
+                return False
+            if error.reason == "limit":
+                return True  # its application holds every connection, so this was not tried; the facts hold
             if error.reason not in ("no-connect", "no-entry"):
                 raise JobError(f"{self.name} on {database}: expected a refusal of CONNECT, got {error}") from None
             return True

@@ -246,7 +246,9 @@ def _set_role(connection: Connection, login: str, owner: str) -> Change:
 def enable_logins(connection: Connection, cluster: Cluster, tenant: Tenant) -> None:
     """Let the logins in that the state and the rotation allow: the last step, when everything else holds."""
     off = [login for login in tenant.every_login if login not in tenant.off_logins]
-    wanted = [login for login in off if not cluster.roles[login].can_login]
+    # the one for restores is on while there is one (jobs/restores/database.py)
+    outside = tenant.platform_logins["restore"]
+    wanted = [login for login in off if login != outside and not cluster.roles[login].can_login]
     _insist_on(connection, tenant, [_log_in(connection, login) for login in wanted])
 
 
@@ -386,7 +388,7 @@ def reset_elsewhere(connection: Connection, cluster: Cluster, tenant: Tenant) ->
     places = {
         (role, database)
         for role, database, _ in cluster.settings_touching([tenant.owner_role, *tenant.every_login])
-        if role is not None and database not in (None, tenant.database)
+        if role is not None and database in cluster.databases and database != tenant.database
     }
     _insist_on(connection, tenant, [_reset(connection, role, str(database)) for role, database in sorted(places)])
 

@@ -41,6 +41,28 @@ def hoarders(connection: Connection) -> dict[str, str]:
     }
 
 
+def waiting_for_databases(connection: Connection) -> list[tuple[int, str, str]]:
+    """Process, login and database of tenants' sessions that wait to drop or rename a database.
+
+    They need not own it: PostgreSQL takes the lock before it looks. Everybody who wants to log in there then waits
+    behind them. No tenant has a reason to.
+    """
+    return [
+        (pid, login, database)
+        for pid, login, database in rows(
+            connection,
+            """
+            SELECT a.pid, a.usename::pg_catalog.text, coalesce(d.datname::pg_catalog.text, '')
+            FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+                 LEFT JOIN pg_catalog.pg_database d ON d.oid = l.objid
+            WHERE l.locktype = 'object' AND l.classid = 'pg_catalog.pg_database'::pg_catalog.regclass
+              AND l.mode = 'AccessExclusiveLock' AND NOT l.granted AND pg_catalog.starts_with(a.usename, 'tn_')
+            ORDER BY a.pid
+            """,
+        )
+    ]
+
+
 def catalogs_locked(connection: Connection, database: str) -> bool:
     """Whether somebody has, or waits for, an exclusive lock on the system catalogs of a database.
 

@@ -29,7 +29,9 @@ REJECTIONS: Final = {
     "no-connect": re.compile("permission denied for database"),
     "no-database": re.compile('database ".+" does not exist'),
     "no-entry": re.compile("no pg_hba.conf entry"),
-    "limit": re.compile("too many connections for (role|database)"),
+    "limit": re.compile("too many connections for role"),
+    # asked after CONNECT (CheckMyDatabase in postinit.c): whoever hears it may connect
+    "full": re.compile("too many connections for database"),
 }
 # What a session of a job rests on. A database's owner may set any of these for everybody who enters (ALTER DATABASE ...
 # SET); options in the start-up packet win over that, while a first statement would come too late: `search_path` decides

@@ -169,7 +169,7 @@ class Removal:
             SELECT d.datname FROM pg_catalog.pg_shdepend s JOIN pg_catalog.pg_database d ON d.oid = s.dbid
             WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
               AND s.refobjid IN (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ANY (%(roles)s))
-            GROUP BY d.datname HAVING pg_catalog.bool_and(s.deptype = 'a') ORDER BY 1
+            GROUP BY d.datname HAVING pg_catalog.bool_and(s.deptype IN ('a', 'r')) ORDER BY 1
             """,
             roles=list(roles),
         )

@@ -4,6 +4,7 @@ A tenant may lock its own login's row (`BEGIN; ALTER ROLE tn_acme_a PASSWORD 'x'
 waits for it. Ending sessions waits for nobody: so it comes first, and again while a change is kept waiting.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Final
 import psycopg
 from psycopg import errors
 
+from jobs.sql import locks
 from jobs.sql.catalog import Catalog
 from jobs.sql.errors import ConnectError, JobError
 from jobs.sql.log import Log
@@ -21,6 +23,8 @@ from jobs.sql.stores import AdminPassword
 _END_OF_SESSIONS: Final = 10.0  # seconds until a terminated session has to be gone
 _PATIENCE: Final = 60.0  # seconds of knocking at a server whose lock table is full
 _POLL: Final = 0.02
+OTHER_DOORS: Final = ("tenantry", "template1")
+"""Where the administrator can log in while somebody keeps the maintenance database shut."""
 _ATTEMPTS: Final = 20
 _ATTEMPT_LOCK_MS: Final = 500
 
@@ -64,14 +68,24 @@ def await_end(connection: Connection, login: str) -> None:
 
 
 def _knock(server: Server, user: str, password: str) -> Connection:
+    """Any of the common databases will do: a tenant may keep one of them shut."""
     deadline = time.monotonic() + _PATIENCE
     eager = replace(server, pause=lambda _: time.sleep(_POLL))
+    doors = itertools.cycle((MAINTENANCE_DATABASE, *OTHER_DOORS))
     while True:
         try:
-            return eager.admin(user=user, password=password, database=MAINTENANCE_DATABASE)
-        except ConnectError as error:
-            if "out of shared memory" not in str(error) or time.monotonic() > deadline:
+            return eager.admin(user=user, password=password, database=next(doors))
+        except ConnectError:
+            if time.monotonic() > deadline:
                 raise
+
+
+def end_waiting(connection: Connection) -> list[tuple[str, str]]:
+    """End tenants' sessions that keep others out of a database; return login and database of each."""
+    found = locks.waiting_for_databases(connection)
+    for pid, login, _ in found:
+        _terminate(connection, pid, login)
+    return [(login, database) for _, login, database in found]
 
 
 def end_sessions(

@@ -254,6 +254,21 @@ class TestDoors:
         assert f"tn_{open_one} is open to PUBLIC (CONNECT by tn_{open_one}_owner)" in (errors_of(lines)[open_one] or "")
         assert {tenant: site.status(tenant)["isolated"] for tenant in others} == dict.fromkeys(others, True)
 
+    def test_a_database_that_is_full_and_open_is_open(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        """CONNECT is looked at before the limit, so whoever hears of the limit may connect."""
+        served(site, "acme", "beta")
+        monkeypatch.setattr(isolation, "ensure_database", lambda *_: None)
+        monkeypatch.setattr("jobs.sql.facts._connect_violations", lambda *_: [])
+        with site.login("acme") as session:
+            session.execute("GRANT CONNECT ON DATABASE tn_acme TO PUBLIC")
+        with site.server.bootstrap() as session:
+            session.execute("ALTER DATABASE tn_acme CONNECTION LIMIT 0")
+        _, lines = site.job()
+        assert errors_of(lines) == {
+            "acme": "acme: not isolated: tn_beta_a can connect to tn_acme",
+            "beta": None,
+        }
+
     def test_a_login_that_was_lent_is_its_owners_fault_and_taken_back(self, site: Site) -> None:
         served(site, "acme", "beta")
         with site.server.bootstrap() as session:
@@ -681,6 +696,34 @@ class TestStalls:
             assert session.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE usename ~ '^tn_(beta|cobalt)'"
             ).fetchall() == [(0,)]
+
+    @pytest.mark.parametrize("shut", ["tn_beta", "postgres", "tenantry"])
+    def test_a_database_that_a_tenant_shut_by_waiting_for_it_opens_again(self, site: Site, shut: str) -> None:
+        """Whoever asks to drop a database waits for its lock before it is looked at whether he may."""
+        served(site, "acme", "beta")
+        with site.login("acme") as holding, site.login("acme") as waiting:
+            holding.execute("SET ROLE NONE")
+            holding.execute("BEGIN")
+            holding.execute(f"ALTER ROLE tn_acme_a IN DATABASE {shut} SET work_mem = '4MB'".encode())
+            waiting.execute("SET statement_timeout = 0")
+
+            def drop() -> None:
+                with contextlib.suppress(psycopg.Error):
+                    waiting.execute(f"DROP DATABASE {shut}".encode())
+
+            thread = threading.Thread(target=drop)
+            thread.start()
+            time.sleep(0.5)
+            code, lines = site.job()
+            thread.join(10)
+            assert (code, results(lines)) == (1, {"acme": "failed", "beta": "ok"})
+            assert errors_of(lines)["acme"] == (
+                f"acme: a session of tn_acme_a kept everybody out of database {shut}, and was ended"
+            )
+            site.login("beta").close()
+            with contextlib.suppress(psycopg.Error):
+                holding.execute("ROLLBACK")
+        assert site.job()[0] == 0
 
     def test_a_setting_of_any_size_is_named_briefly(self, site: Site) -> None:
         served(site, "acme", "beta")
