@@ -184,6 +184,7 @@ class _OnInstance:
     _problems: dict[str, JobError] = field(default_factory=dict)
     _credentials: dict[str, Credential] = field(default_factory=dict)
     _unreachable: set[str] = field(default_factory=set)
+    _violated: set[str] = field(default_factory=set)
     _offences: dict[str, str] = field(default_factory=dict)
     _common: Connection | None = None
 
@@ -480,12 +481,14 @@ class _OnInstance:
 
     def _accuse(self, neighbour: Tenant, text: str) -> None:
         self._accused[neighbour.id] = text
-        if neighbour.id in self._done | self.failed:
+        if neighbour.id in (self._done | self.failed) - self._violated:
             self._done.discard(neighbour.id)
             self._fail(neighbour, IsolationError(f"{neighbour.id}: not isolated: {text}"))
 
     def _fail(self, tenant: Tenant, error: Exception) -> None:
         self.failed.add(tenant.id)
+        if isinstance(error, IsolationError):
+            self._violated.add(tenant.id)
         self.job.report(tenant, error, self._before[tenant.id])
 
     @contextmanager

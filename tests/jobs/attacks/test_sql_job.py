@@ -436,9 +436,7 @@ class TestTickets:
                 (site.admin_role,),
             ).fetchall()
         assert found == [
-            (f"tn_{tenant}_{end}", 1)
-            for tenant in ("acme", "beta")
-            for end in ("a", "backup", "migrator", "restore", "worker")
+            (f"tn_{tenant}_{end}", 1) for tenant in ("acme", "beta") for end in ("a", "backup", "migrator", "worker")
         ]
 
     def test_what_an_earlier_release_left_is_taken_back(self, site: Site) -> None:
@@ -479,6 +477,9 @@ class TestTickets:
         served(site, "acme", "beta")
         with site.admin() as session:
             password = tickets.mint(session, "tn_acme_restore")
+            with pytest.raises(psycopg.OperationalError, match="is not permitted to log in"):
+                site.server.session("tn_acme_restore", password, "tn_acme")
+            session.execute("ALTER ROLE tn_acme_restore LOGIN")  # as during a restore
         for database in ("tn_acme", "tn_beta", "postgres", "tenantry"):
             with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
                 site.server.session("tn_acme_restore", password, database)
