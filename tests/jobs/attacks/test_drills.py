@@ -61,9 +61,9 @@ class TestGoodDumps:
     @pytest.mark.parametrize("collation", COLLATIONS)
     def test_the_sources_letters_are_the_drills(self, account: Account, collation: str) -> None:
         if collation == "builtin" and account.server.major < _BUILTIN_SINCE:
-            pytest.skip("PostgreSQL 17 brought it")
+            pytest.skip("the locale provider `builtin` came with PostgreSQL 17: no older source can have it")
         if collation == "icu" and not has_icu(account):
-            pytest.skip("this server was built without ICU")
+            pytest.skip("this build has no ICU, so no source on it has such a collation; the one of 15 has it")
         guest_of(account, COLLATIONS[collation], LETTERS)
         exported(account)
         code, lines = run(account)
